@@ -1,0 +1,37 @@
+package pool
+
+// Time is a point on the caller's clock, in nanoseconds since a start that the
+// caller chooses. It never goes back.
+type Time int64
+
+// Duration is a span of Time, in nanoseconds.
+type Duration int64
+
+// Spans that policies are written in.
+const (
+	Millisecond Duration = 1_000_000
+	Second               = 1000 * Millisecond
+)
+
+// Policy is how a service wants its pool to live. The zero value of each field
+// is the absence of that policy.
+type Policy struct {
+	// Limit is the most children at one time, old generations included;
+	// 0 means no limit.
+	Limit int
+	// Throttle is how long no child is born after one died in its cradle,
+	// or after a birth failed.
+	Throttle Duration
+	// Stress has the pool ask its children to restart, and tell those born
+	// later, when the limit comes near. Postfix gives it to services that a
+	// remote client can reach and whose limit is above 1.
+	Stress bool
+	// Wakeup is the time between two wake-ups; 0 means none.
+	Wakeup Duration
+	// WakeupOnUse starts the wake-up timer only once a first child was born
+	// for another reason ("N?" in master.cf).
+	WakeupOnUse bool
+	// KillAfter is how long a child may ignore TERM once its service is
+	// stopped, before it is killed.
+	KillAfter Duration
+}
