@@ -1,0 +1,64 @@
+package pool
+
+// A pool of up to recountAlways children has its books added up after every
+// step, a larger one after every recountEvery steps.
+const (
+	recountAlways = 16
+	recountEvery  = 1024
+)
+
+// check panics when the books do not balance. It runs after every step, in
+// production too: a manager that is wrong about its children must not go on.
+func (p *Pool) check() {
+	p.steps++
+	switch {
+	case p.available < 0 || p.available > p.total():
+		panic("pool: more or fewer available children than there are")
+	case p.unheard < 0 || p.unheard > p.available:
+		panic("pool: more or fewer newborn children than are available")
+	case p.watching && p.available > 0:
+		panic("pool: two watchers")
+	case p.watching != (p.mayBirth() && p.available == 0):
+		panic("pool: no watcher")
+	case p.throttledTo != 0 && p.throttledTo <= p.now:
+		panic("pool: a throttle was not released")
+	}
+	for _, a := range p.out {
+		if a.Kind == Birth && p.policy.Limit > 0 && p.total() > p.policy.Limit {
+			panic("pool: the limit was passed")
+		}
+	}
+	if p.total() <= recountAlways || p.steps%recountEvery == 0 {
+		p.recount()
+	}
+}
+
+// recount adds up the books from the entries.
+func (p *Pool) recount() {
+	free, unheard := 0, 0
+	for pid, c := range p.children {
+		if c.pid != pid {
+			panic("pool: a child is filed under another's pid")
+		}
+		free, unheard = tally(c, free, unheard)
+	}
+	for generation, c := range p.births {
+		if c.generation != generation || c.pid != 0 {
+			panic("pool: a birth is filed under another's generation")
+		}
+		free, unheard = tally(c, free, unheard)
+	}
+	if free != p.available || unheard != p.unheard {
+		panic("pool: the counts differ from the entries")
+	}
+}
+
+func tally(c *child, free, unheard int) (int, int) {
+	if c.state != available {
+		return free, unheard
+	}
+	if !c.heard {
+		unheard++
+	}
+	return free + 1, unheard
+}
