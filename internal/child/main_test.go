@@ -1,0 +1,146 @@
+package child
+
+import (
+	"fmt"
+	"os"
+	"os/signal"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// roleEnv tells the test binary which child, or which manager, to be.
+const roleEnv = "CHILD_TEST_ROLE"
+
+// roles are what the test binary can be instead of a test.
+var roles = map[string]func(){
+	"report":  report,
+	"pause":   func() { select {} },
+	"manager": manager,
+}
+
+func TestMain(m *testing.M) {
+	if role := os.Getenv(roleEnv); role != "" {
+		roles[role]()
+		return
+	}
+	// A caught signal must be at its default in children, and one that is
+	// ignored must stay so.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGUSR2)
+	signal.Ignore(syscall.SIGWINCH)
+	os.Exit(m.Run())
+}
+
+// report tells on descriptor 1 what a child sees of itself.
+func report() {
+	dir, err := os.Getwd()
+	if err != nil {
+		fmt.Println("error", err)
+	}
+	fmt.Println("pid", os.Getpid())
+	fmt.Println("dir", dir)
+	fmt.Printf("umask %03o\n", syscall.Umask(0))
+	for i, a := range os.Args {
+		fmt.Printf("arg%d %s\n", i, a)
+	}
+	for _, e := range os.Environ() {
+		fmt.Println("env", e)
+	}
+}
+
+// self is a Spec of the test binary in a role, writing to the descriptor out.
+func self(t testing.TB, role string, out int) *Spec {
+	t.Helper()
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &Spec{
+		Path:  exe,
+		Args:  []string{"child.test"},
+		Env:   []string{roleEnv + "=" + role},
+		Files: []int{devNull(t), out, 2},
+		Umask: 0o22,
+	}
+}
+
+// program is a Spec of a program of the system, writing to the descriptor out.
+func program(t testing.TB, out int, args ...string) *Spec {
+	t.Helper()
+	return &Spec{Path: args[0], Args: args, Files: []int{devNull(t), out, 2}, Umask: 0o22}
+}
+
+// devNull is a descriptor of /dev/null for the time of the test.
+func devNull(t testing.TB) int {
+	t.Helper()
+	f, err := os.OpenFile("/dev/null", os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = f.Close() })
+	return int(f.Fd())
+}
+
+// output gives birth and returns what the child writes until it ends, and its
+// process id. It fails the test unless the child exits with 0.
+func output(t testing.TB, make func(out int) *Spec) (string, int) {
+	t.Helper()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = r.Close() }()
+	pid, err := Start(make(int(w.Fd())))
+	_ = w.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	if _, err := r.WriteTo(&b); err != nil {
+		t.Fatal(err)
+	}
+	if d := await(t, pid); d.Status.ExitStatus() != 0 {
+		t.Fatalf("child ended with status %#x; it wrote:\n%s", d.Status, b.String())
+	}
+	return b.String(), pid
+}
+
+// await reaps until the process is buried.
+func await(t testing.TB, pid int) Death {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {
+		if d, ok := Reap(func(p int) bool { return p == pid }); ok {
+			if d.PID != pid {
+				t.Fatalf("reaped %d, awaited %d", d.PID, pid)
+			}
+			return d
+		}
+		// The kernel tells when there is something to reap.
+		awaitAnyDeath(pid)
+	}
+	t.Fatalf("process %d does not end", pid)
+	return Death{}
+}
+
+// field is what follows name at the start of a line.
+func field(text, name string) string {
+	for line := range strings.Lines(text) {
+		if rest, ok := strings.CutPrefix(line, name); ok {
+			return strings.TrimSpace(rest)
+		}
+	}
+	return "none"
+}
+
+// numbers are the names of a directory listing that are numbers.
+func numbers(listing string) []int {
+	var ns []int
+	for _, f := range strings.Fields(listing) {
+		if n, err := strconv.Atoi(f); err == nil {
+			ns = append(ns, n)
+		}
+	}
+	return ns
+}

@@ -1,0 +1,2 @@
+// This file is empty; its presence lets nofile.go declare a function whose body
+// is elsewhere.
