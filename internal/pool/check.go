@@ -35,30 +35,39 @@ func (p *Pool) check() {
 
 // recount adds up the books from the entries.
 func (p *Pool) recount() {
-	free, unheard := 0, 0
+	var sum tally
 	for pid, c := range p.children {
 		if c.pid != pid {
 			panic("pool: a child is filed under another's pid")
 		}
-		free, unheard = tally(c, free, unheard)
+		sum.add(c)
 	}
 	for generation, c := range p.births {
-		if c.generation != generation || c.pid != 0 {
+		if c.generation != generation {
 			panic("pool: a birth is filed under another's generation")
 		}
-		free, unheard = tally(c, free, unheard)
+		sum.add(c)
 	}
-	if free != p.available || unheard != p.unheard {
+	if sum != (tally{p.available, p.unheard, p.departing}) {
 		panic("pool: the counts differ from the entries")
 	}
 }
 
-func tally(c *child, free, unheard int) (int, int) {
-	if c.state != available {
-		return free, unheard
+// tally is the counts that follow from the entries.
+type tally struct{ available, unheard, departing int }
+
+func (t *tally) add(c *child) {
+	switch c.state {
+	case available:
+		t.available++
+		if !c.heard {
+			t.unheard++
+		}
+	case leaving:
+		if c.departing {
+			t.departing++
+		}
+	case buried:
+		panic("pool: a child is in the books and buried")
 	}
-	if !c.heard {
-		unheard++
-	}
-	return free + 1, unheard
 }

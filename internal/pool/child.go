@@ -16,14 +16,23 @@ const (
 	// leaving: its status channel is closed or TERM was sent; whatever it
 	// does, it does not come back to work.
 	leaving
+	// buried: not in the books any more.
+	buried
+)
+
+// The signals by which the pool itself ends a child; see signal(7).
+const (
+	sigKill = 9
+	sigTerm = 15
 )
 
 // child is one entry in the books, from the request for its birth to its end.
 type child struct {
-	pid        int32
+	pid        int32 // of a birth under way: who spoke for it; 0 for nobody
 	generation uint32
 	state      childState
 	heard      bool // it has reported at least once
+	departing  bool // leaving, and free when it was asked to
 	uses       uint32
 	since      Time // when the birth was asked for
 	nextFree   *child
@@ -32,18 +41,23 @@ type child struct {
 // setState is the only place where a child's state and the counts that follow
 // from it change.
 func (p *Pool) setState(c *child, s childState) {
-	if c.state == available {
+	wasFree := c.state == available
+	if wasFree {
 		p.available--
 		if !c.heard {
 			p.unheard--
 		}
 	}
 	c.state = s
-	if s == available {
+	switch {
+	case s == available:
 		p.available++
 		if !c.heard {
 			p.unheard++
 		}
+	case s == leaving && wasFree:
+		p.departing++
+		c.departing = true
 	}
 }
 
@@ -57,6 +71,9 @@ func (p *Pool) born(ev *Event) {
 		panic("pool: two children have the same pid")
 	}
 	delete(p.births, ev.Generation)
+	if c.pid != ev.PID {
+		p.disbelieve(c)
+	}
 	c.pid = ev.PID
 	if p.children == nil {
 		p.children = make(map[int32]*child)
@@ -64,8 +81,21 @@ func (p *Pool) born(ev *Event) {
 	p.children[c.pid] = c
 	if p.removed {
 		p.do(Action{Kind: Terminate, PID: c.pid})
+		p.startDeadline()
 	}
 	p.startPatience(c)
+}
+
+// disbelieve takes back what another said in the name of a child whose pid was
+// not known yet.
+func (p *Pool) disbelieve(c *child) {
+	c.uses = 0
+	if c.state == leaving {
+		return
+	}
+	p.setState(c, taken)
+	c.heard = false
+	p.setState(c, available)
 }
 
 // stillborn forgets a birth that failed and holds back the next ones.
@@ -88,7 +118,7 @@ func (p *Pool) died(ev *Event) {
 		return // a stranger, or one whose service did not know it
 	}
 	delete(p.children, ev.PID)
-	if ev.Code != 0 && !p.removed {
+	if ev.Code != 0 && !(p.removed && bySignalOfOurs(ev.Code)) {
 		p.do(Action{Kind: Tell, Note: NoteDied, PID: c.pid, Generation: c.generation, Code: ev.Code, Uses: c.uses, Age: p.age(c)})
 		if c.uses == 0 {
 			p.throttle(c, ev.Code)
@@ -97,8 +127,15 @@ func (p *Pool) died(ev *Event) {
 	p.bury(c)
 }
 
-// throttle forbids births for a while, if that is not so already.
+// bySignalOfOurs tells whether a child ended by a signal that the pool asks for.
+func bySignalOfOurs(code int32) bool { return code == -sigTerm || code == -sigKill }
+
+// throttle forbids births for a while, if that is not so already. One that is
+// over without its ring having come does not count.
 func (p *Pool) throttle(c *child, code int32) {
+	if due(p.throttledTo, p.now) {
+		p.release()
+	}
 	if p.throttledTo != 0 || p.removed || p.policy.Throttle <= 0 {
 		return
 	}
@@ -121,6 +158,9 @@ func (p *Pool) release() {
 // does not fit is told or shrugged at, and changes nothing.
 func (p *Pool) reported(ev *Event) {
 	c := p.children[ev.PID]
+	if c == nil {
+		c = p.claimant(ev)
+	}
 	switch {
 	case ev.Sender != 0 && ev.Sender != ev.PID:
 		p.do(Action{Kind: Tell, Note: NoteForged, PID: ev.PID, Generation: ev.Generation, Code: ev.Sender})
@@ -130,28 +170,39 @@ func (p *Pool) reported(ev *Event) {
 		p.do(Action{Kind: Tell, Note: NoteWrongGeneration, PID: ev.PID, Generation: ev.Generation})
 	case ev.State != StateTaken && ev.State != StateAvailable:
 		p.do(Action{Kind: Tell, Note: NoteBadState, PID: ev.PID, Generation: ev.Generation, Code: ev.State})
-	case c.state == leaving:
-		p.count(c, ev.State)
-	case ev.State == StateTaken:
-		p.count(c, ev.State)
-		p.setState(c, taken)
-	case c.state != available:
-		p.count(c, ev.State)
-		p.setState(c, available)
+	default:
+		c.pid = ev.PID
+		p.accept(c, ev.State)
 	}
 }
 
-// count keeps the use count and remembers that the child has been heard of. A
-// use is a change from taken to available.
-func (p *Pool) count(c *child, state int32) {
-	if !c.heard {
-		if c.state == available {
-			p.unheard--
-		}
-		c.heard = true
+// claimant is the birth under way that a record of an unknown pid can be from:
+// a child may report before the answer to its birth has come. The first to
+// speak for it is heard until then.
+func (p *Pool) claimant(ev *Event) *child {
+	c := p.births[ev.Generation]
+	if c == nil || ev.PID <= 0 || c.pid != 0 && c.pid != ev.PID {
+		return nil
 	}
+	return c
+}
+
+// accept enters a record that fits. A use is a change from taken to available.
+// Whoever is leaving does not come back to work.
+func (p *Pool) accept(c *child, state int32) {
 	if state == StateAvailable && c.state == taken {
 		c.uses++
+	}
+	if !c.heard && c.state == available {
+		p.unheard--
+	}
+	c.heard = true
+	switch {
+	case c.state == leaving:
+	case state == StateTaken:
+		p.setState(c, taken)
+	default:
+		p.setState(c, available)
 	}
 }
 
@@ -182,7 +233,10 @@ func (p *Pool) newChild() *child {
 
 // bury keeps an entry for the next birth.
 func (p *Pool) bury(c *child) {
-	p.setState(c, leaving)
+	p.setState(c, buried)
+	if c.departing {
+		p.departing--
+	}
 	c.nextFree = p.free
 	p.free = c
 }

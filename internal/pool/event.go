@@ -18,18 +18,21 @@ const (
 	Born
 	// Stillborn answers Birth: there is no child; Code is the errno.
 	Stillborn
-	// Died says that the child PID has ended, with Code.
+	// Died says that the child PID has ended, with Code. It comes after Born,
+	// and before another child is Born with the same PID.
 	Died
 	// Ticked says that the time armed by Arm has come. Early or needless ones
 	// do no harm.
 	Ticked
-	// Looked answers Look: N clients wait at the socket.
+	// Looked answers Look: N clients wait at the socket; it is told as 1 or
+	// more when the number is not known but there are any.
 	Looked
 	// Replanned is a reload: Policy holds from now on, and every child leaves
 	// when convenient.
 	Replanned
 	// Removed says that the plan has the service no more: its children are
-	// ended, and when none is left, Gone tells.
+	// ended, and when none is left, Gone tells. There is no way back: a
+	// service of the same name in a later plan is another Pool.
 	Removed
 	// Pardoned ends a throttle before its time, on the operator's word.
 	Pardoned

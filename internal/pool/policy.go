@@ -44,7 +44,7 @@ type Policy struct {
 	// another reason ("N?" in master.cf).
 	WakeupOnUse bool
 	// KillAfter is how long a child may ignore TERM once its service is
-	// stopped, before it is killed.
+	// stopped, before it is killed; 0 means for ever.
 	KillAfter Duration
 	// Patience is how long a newborn child may leave the clients waiting
 	// before the pool stops counting on it and gives birth to another; 0

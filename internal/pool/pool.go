@@ -32,6 +32,9 @@ type Pool struct {
 	available int
 	// unheard is how many of the available have never reported anything.
 	unheard int
+	// departing is how many are leaving that were free when they were asked
+	// to: their places will soon be free too.
+	departing int
 
 	// Points in time; 0 means that there is none.
 	armed       Time // what the caller was last asked to ring
@@ -91,7 +94,9 @@ func (p *Pool) happen(ev *Event) {
 	case Died:
 		p.died(ev)
 	case Ticked:
-		// Whatever is due is found by expire, after every event.
+		// Whatever is due is found by expire, after every event. The ring
+		// that was armed is used up, be it early.
+		p.armed = 0
 	case Looked:
 		p.looked(int(ev.N))
 	case Replanned:
@@ -108,6 +113,10 @@ func (p *Pool) happen(ev *Event) {
 // settle is the one place that decides who attends to the clients, that tells
 // when nobody can, and that arms the timer. Every step ends here.
 func (p *Pool) settle() {
+	p.gone = p.removed && p.total() == 0
+	if p.gone {
+		p.killAt = 0
+	}
 	if want := p.mayBirth() && p.available == 0; want != p.watching {
 		p.watching = want
 		if want {
@@ -121,8 +130,7 @@ func (p *Pool) settle() {
 		p.armed = next
 		p.do(Action{Kind: Arm, At: next})
 	}
-	if p.removed && p.total() == 0 {
-		p.gone = true
+	if p.gone {
 		p.do(Action{Kind: Gone})
 	}
 }
@@ -149,10 +157,12 @@ func (p *Pool) clientWaits(waiting int) {
 	if !p.watching {
 		return // the event crossed a change of mind
 	}
-	waiting = max(1, waiting)
-	ramp := max(1, p.policy.Ramp)
-	for p.mayBirth() && p.available < waiting && p.unheard < ramp {
-		p.considerStress()
+	births := min(max(1, waiting), max(1, p.policy.Ramp))
+	if p.policy.Limit > 0 {
+		births = min(births, p.policy.Limit-p.total())
+	}
+	p.considerStress(births)
+	for range births {
 		p.birth()
 	}
 }
@@ -168,17 +178,25 @@ func (p *Pool) birth() {
 	}
 	p.births[c.generation] = c
 	p.setState(c, available)
-	p.do(Action{Kind: Birth, Generation: c.generation, Stress: p.now < p.stressTo})
+	p.do(Action{Kind: Birth, Generation: c.generation, Stress: p.stressed()})
 	if p.wakeOnBirth {
 		p.wakeOnBirth = false
 		p.wakeAt = p.now
 	}
 }
 
+// stressed tells whether children are born under stress.
+func (p *Pool) stressed() bool { return p.policy.Stress && p.now < p.stressTo }
+
 // replanned takes a new policy. Children of the old plan still count, but the
-// clients are not theirs any more.
+// clients are not theirs any more. A throttle outlives a reload. A service that
+// was removed has no plan to change.
 func (p *Pool) replanned(policy *Policy) {
+	if p.removed {
+		return
+	}
 	p.policy = *policy
+	p.fullSince = 0
 	p.rotate()
 	p.wakeStart()
 }
@@ -186,6 +204,11 @@ func (p *Pool) replanned(policy *Policy) {
 // rotate has every child leave when convenient.
 func (p *Pool) rotate() {
 	p.do(Action{Kind: Rotate})
+	p.dismiss()
+}
+
+// dismiss has nobody counted on any more.
+func (p *Pool) dismiss() {
 	for _, c := range p.children {
 		p.setState(c, leaving)
 	}
@@ -194,16 +217,18 @@ func (p *Pool) rotate() {
 	}
 }
 
-// remove ends all children, and whoever is born from a birth under way.
+// remove ends all children, and whoever is born from a birth under way. It is
+// done once; the deadline of the first time stands.
 func (p *Pool) remove() {
+	if p.removed {
+		return
+	}
 	p.removed = true
 	p.throttledTo, p.wakeAt, p.lookAt = 0, 0, 0
-	p.killAt = p.now + Time(p.policy.KillAfter)
+	p.wakeOnBirth = false
+	p.dismiss()
 	for _, pid := range p.pids() {
-		p.setState(p.children[pid], leaving)
 		p.do(Action{Kind: Terminate, PID: pid})
 	}
-	for _, c := range p.births {
-		p.setState(c, leaving)
-	}
+	p.startDeadline()
 }

@@ -24,15 +24,15 @@ type Recorder struct {
 	total uint64
 }
 
-// record keeps one step. A wake-up call of the clock that led to nothing is not
-// worth a place.
+// record keeps one step. A ring of the clock that led to nothing, or a start
+// that led to nothing but watching, is not worth a place.
 func (r *Recorder) record(now Time, ev Event, actions []Action) {
-	if ev.Kind == Ticked && len(actions) == 0 || ev.Kind == Started && len(actions) <= 1 {
-		return
-	}
 	e := Entry{At: now, Event: ev}
 	for i := range actions {
 		e.Actions |= 1 << actions[i].Kind
+	}
+	if ev.Kind == Ticked && e.Actions&^(1<<Arm) == 0 || ev.Kind == Started && e.Actions&^(1<<Watch) == 0 {
+		return
 	}
 	if len(r.ring) < recorderLength {
 		r.ring = append(r.ring, e)

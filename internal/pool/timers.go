@@ -28,9 +28,14 @@ func (p *Pool) expire() {
 			p.do(Action{Kind: Tell, Note: NoteKilled, PID: pid})
 			p.do(Action{Kind: Kill, PID: pid})
 		}
-		if len(p.births) > 0 {
-			p.killAt = p.now + Time(Second)
-		}
+	}
+}
+
+// startDeadline gives those who were sent TERM their time. A deadline that runs
+// already stands.
+func (p *Pool) startDeadline() {
+	if p.killAt == 0 && p.policy.KillAfter > 0 {
+		p.killAt = p.now + Time(p.policy.KillAfter)
 	}
 }
 
@@ -57,10 +62,10 @@ func (p *Pool) wakeUp() {
 	p.wakeAt = p.now + Time(p.policy.Wakeup)
 }
 
-// considerStress begins or prolongs a period of stress when the birth to come
-// is the last one that the limit allows.
-func (p *Pool) considerStress() {
-	if !p.policy.Stress || p.policy.Limit <= 1 || p.total()+1 != p.policy.Limit {
+// considerStress begins or prolongs a period of stress when the births to come
+// are the last ones that the limit allows.
+func (p *Pool) considerStress(births int) {
+	if !p.policy.Stress || p.policy.Limit <= 1 || p.total()+births < p.policy.Limit {
 		return
 	}
 	if p.now >= p.stressTo {
@@ -70,9 +75,8 @@ func (p *Pool) considerStress() {
 	p.stressTo = p.now + Time(stressMemory)
 }
 
-// settleFull tells when the limit is reached and nobody is free. For a service
-// that is to have one child only, that is told when it lasts while clients
-// wait.
+// settleFull tells when the limit is reached and nobody is free. Where that is
+// nothing unusual, it is told when it lasts while clients wait.
 func (p *Pool) settleFull() {
 	if !p.full() || p.available > 0 || p.removed || p.throttledTo != 0 {
 		p.fullSince = 0
@@ -82,12 +86,17 @@ func (p *Pool) settleFull() {
 		return
 	}
 	p.fullSince = p.now
-	if p.policy.Limit == 1 {
+	if p.fullIsUsual() {
 		p.lookBy(p.now + Time(fullPatience))
 		return
 	}
 	p.tellLimit()
 }
+
+// fullIsUsual tells whether a full pool says nothing by itself: a service whose
+// limit is one is full whenever it works, and any is full for a moment after a
+// reload, until those who have nothing to do are gone.
+func (p *Pool) fullIsUsual() bool { return p.policy.Limit == 1 || p.departing > 0 }
 
 func (p *Pool) tellLimit() {
 	p.quietTo = p.now + Time(stressMemory)
@@ -114,7 +123,7 @@ func (p *Pool) lookBy(t Time) {
 func (p *Pool) lookDue() {
 	p.lookAt = 0
 	ask := false
-	if p.fullSince != 0 && p.policy.Limit == 1 && p.now >= p.quietTo {
+	if p.fullSince != 0 && p.now >= p.quietTo {
 		if t := p.fullSince + Time(fullPatience); t <= p.now {
 			ask = true
 			p.lookBy(p.now + (p.now - p.fullSince)) // ever more rarely
@@ -128,6 +137,7 @@ func (p *Pool) lookDue() {
 			case c.state != available || c.heard:
 			case t <= p.now:
 				ask = true
+				p.lookBy(p.now + Time(p.policy.Patience)) // nobody may wait yet
 			default:
 				p.lookBy(t)
 			}
@@ -144,7 +154,7 @@ func (p *Pool) looked(waiting int) {
 	if waiting == 0 || p.removed {
 		return
 	}
-	if p.fullSince != 0 && p.policy.Limit == 1 && p.now >= p.quietTo && due(p.fullSince+Time(fullPatience), p.now) {
+	if p.fullSince != 0 && p.now >= p.quietTo && due(p.fullSince+Time(fullPatience), p.now) {
 		p.tellLimit()
 	}
 	if p.policy.Patience <= 0 || p.unheard == 0 {

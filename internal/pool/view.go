@@ -15,7 +15,7 @@ type View struct {
 // View adds up the books. It costs a walk over the children.
 func (p *Pool) View() View {
 	v := View{Starting: len(p.births), Limit: p.policy.Limit, Watching: p.watching, Throttled: p.throttledTo}
-	if p.now < p.stressTo {
+	if p.stressed() {
 		v.Stress = p.stressTo
 	}
 	for _, c := range p.children {
