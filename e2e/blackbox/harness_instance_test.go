@@ -1,0 +1,271 @@
+package blackbox
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// patience bounds every wait for something that must happen. It is generous
+// because a loaded machine is not a fault; nothing that works waits for it.
+const patience = 20 * time.Second
+
+// lifetime is handed to every master as -e, so that none outlives a test run
+// that was killed.
+const lifetime = 300 * time.Second
+
+// mailOwner is the account that Postfix's packages create.
+const mailOwner = "postfix"
+
+// syslogName is the tag of every instance's log lines.
+const syslogName = "bb"
+
+// instance is one scratch Postfix: directories, files and at most one running
+// master.
+type instance struct {
+	t      *testing.T
+	m      master
+	root   string
+	host   string // a loopback address that no other instance uses
+	params []string
+	rows   []string
+	env    []string
+	attr   syscall.SysProcAttr
+	wrap   []string // a command in front of the master, such as unshare -pf
+	log    *logReader
+	nest   *nest
+	run    *running
+	// births is the generation of the newest child that the test met.
+	births int
+}
+
+// newInstance lays out a scratch instance. Rows of master.cf are added with
+// service, settings of main.cf with set; nothing runs before start.
+func newInstance(t *testing.T, m master) *instance {
+	t.Helper()
+	root, err := os.MkdirTemp("", "bb")
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := &instance{t: t, m: m, root: root, host: fmt.Sprintf("127.%d.%d.%d", 1+rand.IntN(250), rand.IntN(250), 2+rand.IntN(250))}
+	in.must(os.Chmod(root, 0o755))
+	for _, dir := range []string{"conf", "data", "lib", "log", "queue", "queue/pid", "queue/public", "queue/private"} {
+		in.must(os.Mkdir(in.path(dir), 0o755))
+	}
+	for _, dir := range []string{"data", "queue/public", "queue/private"} {
+		in.must(os.Chown(in.path(dir), ownerID(t), -1))
+	}
+	self, err := os.Executable()
+	in.must(err)
+	in.must(os.Symlink(self, in.path("lib", fakeCommand)))
+	in.must(os.WriteFile(in.path("lib/raw"), []byte(rawScript), 0o755))
+	in.set("compatibility_level = 3.6",
+		"queue_directory = "+in.path("queue"),
+		"data_directory = "+in.path("data"),
+		"daemon_directory = "+in.path("lib"),
+		"mail_owner = "+mailOwner,
+		"syslog_name = "+syslogName,
+		"maillog_file = "+in.path("log/mail"),
+		"maillog_file_prefixes = "+in.path("log"),
+		"inet_interfaces = 127.0.0.1",
+		"inet_protocols = ipv4",
+		"service_throttle_time = 1s")
+	in.service(canary + " unix - - n - 0 " + fakeCommand)
+	in.nest = newNest(t, in.path("queue", controlSocket))
+	in.log = newLogReader(t, in.path("queue/public/postlog"))
+	t.Cleanup(in.cleanup)
+	return in
+}
+
+// cleanup leaves no process and no file behind. What a failed row needs to be
+// understood is printed first.
+func (in *instance) cleanup() {
+	if in.t.Failed() {
+		fallback, _ := os.ReadFile(in.path("log/mail"))
+		in.t.Logf("master: %s\nmaster.cf:\n%s\nlog:\n%s%s%s", in.m.path, strings.Join(in.rows, "\n"), in.log.all(), fallback, in.run.describe())
+	}
+	if in.run != nil {
+		in.run.kill()
+	}
+	in.nest.close()
+	in.log.close()
+	_ = os.RemoveAll(in.root)
+}
+
+func (in *instance) path(parts ...string) string {
+	return filepath.Join(append([]string{in.root}, parts...)...)
+}
+
+func (in *instance) must(err error) {
+	in.t.Helper()
+	if err != nil {
+		in.t.Fatal(err)
+	}
+}
+
+// set adds lines to main.cf; the last setting of a name wins, as in Postfix.
+func (in *instance) set(lines ...string) { in.params = append(in.params, lines...) }
+
+// service adds rows to master.cf.
+func (in *instance) service(rows ...string) { in.rows = append(in.rows, rows...) }
+
+// rewrite replaces the rows that start with prefix by others; no rows remove
+// them.
+func (in *instance) rewrite(prefix string, rows ...string) {
+	var kept []string
+	for _, row := range in.rows {
+		if !strings.HasPrefix(row, prefix) {
+			kept = append(kept, row)
+		}
+	}
+	in.rows = append(kept, rows...)
+}
+
+// writeConfiguration puts both files down. Postfix re-reads a file that was
+// changed a moment ago until it is quiet, seconds later, hence the old dates.
+func (in *instance) writeConfiguration() {
+	in.t.Helper()
+	old := time.Now().Add(-time.Hour)
+	for name, lines := range map[string][]string{"main.cf": in.params, "master.cf": in.rows} {
+		file := in.path("conf", name)
+		in.must(os.WriteFile(file, []byte(strings.Join(lines, "\n")+"\n"), 0o644))
+		in.must(os.Chtimes(file, old, old))
+	}
+}
+
+// command is the master's command line on this instance, not yet started.
+func (in *instance) command(options ...string) *exec.Cmd {
+	in.writeConfiguration()
+	args := append([]string{"master", "-c", in.path("conf")}, options...)
+	cmd := exec.Command(in.m.path)
+	cmd.Args = args
+	if len(in.wrap) > 0 {
+		cmd = exec.Command(in.wrap[0], append(append(in.wrap[1:], in.m.path), args[1:]...)...)
+	}
+	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH")}, in.env...)
+	attr := in.attr
+	cmd.SysProcAttr = &attr
+	return cmd
+}
+
+// start runs a master and waits until it says that it is there.
+func (in *instance) start(options ...string) *running {
+	in.t.Helper()
+	run := in.launch(options...)
+	in.log.wait(in.t, `^info: daemon started -- version `)
+	return run
+}
+
+// launch runs a master without waiting for anything.
+func (in *instance) launch(options ...string) *running {
+	in.t.Helper()
+	cmd := in.command(append(options, "-e", strconv.Itoa(int(lifetime.Seconds())))...)
+	in.run = startRunning(in.t, cmd)
+	return in.run
+}
+
+// runToEnd runs a master that is expected to leave by itself and returns its
+// exit status and what it wrote.
+func (in *instance) runToEnd(options ...string) (status int, output string) {
+	in.t.Helper()
+	return finish(in.t, in.command(options...))
+}
+
+func finish(t *testing.T, cmd *exec.Cmd) (status int, output string) {
+	t.Helper()
+	timer := time.AfterFunc(patience, func() {
+		if cmd.Process != nil {
+			_ = cmd.Process.Kill()
+		}
+	})
+	defer timer.Stop()
+	out, err := cmd.CombinedOutput()
+	if cmd.ProcessState == nil {
+		t.Fatalf("cannot run %v: %v", cmd.Args, err)
+	}
+	return cmd.ProcessState.ExitCode(), string(out)
+}
+
+// reload rewrites the configuration, sends HUP and waits for the log line.
+func (in *instance) reload() {
+	in.t.Helper()
+	in.writeConfiguration()
+	in.run.signal(syscall.SIGHUP)
+	in.log.wait(in.t, `^info: reload -- version `)
+}
+
+// dial connects to a unix service of the instance by its name in master.cf.
+func (in *instance) dial(name string) net.Conn {
+	in.t.Helper()
+	return in.dialAt("unix", in.endpoint(name))
+}
+
+// endpoint is the file of a unix service or fifo.
+func (in *instance) endpoint(name string) string {
+	for _, class := range []string{"private", "public"} {
+		if _, err := os.Lstat(in.path("queue", class, name)); err == nil {
+			return in.path("queue", class, name)
+		}
+	}
+	in.t.Helper()
+	in.t.Fatalf("no endpoint called %s in the queue directory", name)
+	return ""
+}
+
+func (in *instance) dialAt(network, address string) net.Conn {
+	in.t.Helper()
+	conn, err := net.DialTimeout(network, address, patience)
+	if err != nil {
+		in.t.Fatal(err)
+	}
+	in.t.Cleanup(func() { conn.Close() })
+	return conn
+}
+
+// freePort is a TCP port that nobody uses on any address, outside the range
+// from which the kernel takes ports of clients.
+func freePort(t *testing.T) int {
+	t.Helper()
+	for range 200 {
+		port := 10_000 + rand.IntN(20_000)
+		l, err := net.Listen("tcp", fmt.Sprintf(":%d", port))
+		if err == nil {
+			l.Close()
+			return port
+		}
+	}
+	t.Fatal("no free port")
+	return 0
+}
+
+func ownerID(t *testing.T) int {
+	t.Helper()
+	u, err := user.Lookup(mailOwner)
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, err := strconv.Atoi(u.Uid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id
+}
+
+// eventually polls for what announces itself by no event.
+func eventually(t *testing.T, what string, condition func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); !condition(); time.Sleep(2 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("not within %v: %s", patience, what)
+		}
+	}
+}

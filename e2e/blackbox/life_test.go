@@ -1,0 +1,440 @@
+package blackbox
+
+import (
+	"bufio"
+	"fmt"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+var lifeRows = []row{
+	{"life/birth-on-demand", "a child is born when a client waits, and not before", birthOnDemand},
+	{"life/manager-never-accepts", "a client stays in the accept queue until a child takes it", managerNeverAccepts},
+	{"life/available-from-birth", "from its birth a child counts as available: no second one is born beside it", availableFromBirth},
+	{"life/taken-and-available", "the master watches while every child is taken, and no longer once one is available", takenAndAvailable},
+	{"life/limit", "children are born up to the limit and not beyond; a place that gets free is filled", limitHolds},
+	{"life/default-limit", "maxproc - is default_process_limit", defaultLimit},
+	{"life/no-limit", "maxproc 0 is no limit", noLimit},
+	{"life/idle-exit", "a child that leaves with 0 is reaped and replaced when the next client waits, however young", idleExit},
+	{"life/crash-at-birth-throttles", "a non-zero exit with use count 0 throttles the service and is logged", crashThrottles},
+	{"life/signal-at-birth-throttles", "death by a signal with use count 0 throttles the service and is logged", signalThrottles},
+	{"life/crash-after-use-is-only-logged", "an abnormal end with use count > 0 is logged and throttles nothing", crashAfterUse},
+	{"life/taken-is-not-yet-a-use", "only taken-then-available is a use: a crash while the first client is served throttles", takenIsNoUse},
+	{"life/missing-program-throttles", "a program that cannot be started throttles the service", missingProgram},
+	{"life/throttled-socket-stays-open", "while a service is throttled its clients connect and wait, and are served afterwards", throttledSocketOpen},
+	{"life/stress-period", "near the limit children are asked to restart and those born later get -o stress=yes", stressPeriod},
+	{"life/stress-not-for-loopback", "services that only loopback can reach know no stress", stressNotForLoopback},
+	{"life/limit-warning-once", "reaching the limit is warned of, once in 1000 s", limitWarningOnce},
+	{"life/wakeup-at-start-and-periodic", "wakeup N: one byte W over a fresh connection at start and every N seconds", wakeupPeriodic},
+	{"life/wakeup-conditional", "wakeup N?: the timer starts with the first child that was born for another reason", wakeupConditional},
+	{"life/wakeup-fifo", "a fifo is woken by a W in the fifo", wakeupFifo},
+	{"life/wakeup-inet", "an inet service is woken over a connection", wakeupInet},
+	{"life/wakeup-pass", "a pass service is woken by a passed descriptor, at whose other end is the W", wakeupPass},
+	{"life/wakeup-not-while-throttled", "a throttled service is not woken; it is once the throttle is over", wakeupNotWhileThrottled},
+}
+
+func birthOnDemand(t *testing.T, m master) {
+	in := newInstance(t, m)
+	in.service("svc unix - - n - - fake")
+	in.start()
+	if children := in.run.children(); len(children) != 0 {
+		t.Errorf("children before any client: %v", children)
+	}
+	in.noBirth()
+	conn := in.dial("svc")
+	c := in.child("svc")
+	c.accept()
+	line, err := bufio.NewReader(conn).ReadString('\n')
+	if err != nil || line != fmt.Sprintln(c.PID) {
+		t.Errorf("the client read %q, %v; child %d served it", line, err, c.PID)
+	}
+}
+
+func managerNeverAccepts(t *testing.T, m master) {
+	in := newInstance(t, m)
+	address := in.host + ":25"
+	in.service(address + " inet n - n - 1 fake")
+	in.start()
+	before := len(descriptorsOf(in.run.pid))
+	in.dialAt("tcp", address)
+	c := in.child(address)
+	in.dialAt("tcp", address)
+	in.barrier()
+	if waiting := tcpWaiting(t, address); waiting != 2 {
+		t.Errorf("%d clients in the accept queue, not 2", waiting)
+	}
+	if after := len(descriptorsOf(in.run.pid)); after > before+1 {
+		t.Errorf("the master went from %d to %d descriptors", before, after)
+	}
+	c.accept()
+	eventually(t, "one client is left in the queue", func() bool { return tcpWaiting(t, address) == 1 })
+}
+
+func availableFromBirth(t *testing.T, m master) {
+	in := newInstance(t, m)
+	in.service("svc unix - - n - 5 fake")
+	in.start()
+	in.dial("svc")
+	c := in.child("svc")
+	in.dial("svc")
+	in.dial("svc")
+	in.noBirth()
+	// Accepting is not reporting: as long as the child has not said that it is
+	// taken, it is available in the master's eyes.
+	c.accept()
+	in.noBirth()
+}
+
+func takenAndAvailable(t *testing.T, m master) {
+	in := newInstance(t, m)
+	in.service("svc unix - - n - 5 fake")
+	in.start()
+	in.dial("svc")
+	first := in.child("svc")
+	first.take()
+	in.noBirth() // nobody waits
+	in.dial("svc")
+	second := in.child("svc")
+	second.take()
+	first.release()
+	in.barrier()
+	in.dial("svc")
+	in.noBirth() // the first is available
+	first.take()
+	in.dial("svc")
+	in.child("svc")
+}
+
+func limitHolds(t *testing.T, m master) {
+	in := newInstance(t, m)
+	in.service("svc unix - - n - 3 fake")
+	in.start()
+	var all []*child
+	for range 3 {
+		in.dial("svc")
+		c := in.child("svc")
+		c.take()
+		all = append(all, c)
+	}
+	in.dial("svc")
+	in.noBirth()
+	all[1].release()
+	in.noBirth()
+	all[1].exit(0)
+	in.child("svc").take()
+	in.dial("svc")
+	in.noBirth()
+}
+
+func defaultLimit(t *testing.T, m master) {
+	in := newInstance(t, m)
+	in.set("default_process_limit = 2")
+	in.service("svc unix - - n - - fake")
+	in.start()
+	for range 2 {
+		in.dial("svc")
+		in.child("svc").take()
+	}
+	in.dial("svc")
+	in.noBirth()
+}
+
+func noLimit(t *testing.T, m master) {
+	in := newInstance(t, m)
+	in.set("default_process_limit = 2")
+	in.service("svc unix - - n - 0 fake")
+	in.start()
+	for range 6 {
+		in.dial("svc")
+		in.child("svc").take()
+	}
+}
+
+func idleExit(t *testing.T, m master) {
+	in := newInstance(t, m)
+	in.set("service_throttle_time = 1h")
+	in.service("svc unix - - n - 1 fake")
+	in.start()
+	for range 3 {
+		conn := in.dial("svc")
+		c := in.child("svc")
+		c.accept()
+		conn.Close()
+		c.exit(0)
+		in.reaped(c)
+	}
+	in.noBirth()
+	if n := in.log.count("^(warning|error|fatal)"); n != 0 {
+		t.Errorf("%d complaints about children that left with 0", n)
+	}
+}
+
+// crashOf starts a service of one child, has it die without a use, and returns
+// the instance while the service is throttled.
+func crashOf(t *testing.T, m master, die func(c *child)) (*instance, *child) {
+	in := newInstance(t, m)
+	in.service("svc unix - - n - 1 fake")
+	in.start()
+	in.dial("svc")
+	c := in.child("svc")
+	die(c)
+	return in, c
+}
+
+func crashThrottles(t *testing.T, m master) {
+	in, c := crashOf(t, m, func(c *child) { c.exit(42) })
+	program := in.path("lib", fakeCommand)
+	in.log.want(t, fmt.Sprintf("warning: process %s pid %d exit status 42", program, c.PID))
+	died := time.Now()
+	in.log.wait(t, "^warning: "+program+": bad command startup -- throttling")
+	in.noBirth() // the client still waits
+	in.child("svc").take()
+	if age := time.Since(died); age < 900*time.Millisecond {
+		t.Errorf("the next birth came after %v, before service_throttle_time = 1s was over", age)
+	}
+}
+
+func signalThrottles(t *testing.T, m master) {
+	in, c := crashOf(t, m, func(c *child) { c.raise(syscall.SIGKILL) })
+	program := in.path("lib", fakeCommand)
+	in.log.want(t, fmt.Sprintf("warning: process %s pid %d killed by signal 9", program, c.PID))
+	in.log.wait(t, "^warning: "+program+": bad command startup -- throttling")
+	in.noBirth()
+	in.child("svc").take()
+}
+
+func crashAfterUse(t *testing.T, m master) {
+	in := newInstance(t, m)
+	in.set("service_throttle_time = 1h")
+	in.service("svc unix - - n - 1 fake")
+	in.start()
+	for _, die := range []func(c *child){
+		func(c *child) { c.exit(3) },
+		func(c *child) { c.raise(syscall.SIGKILL) },
+	} {
+		in.dial("svc")
+		c := in.child("svc")
+		c.take()
+		c.release()
+		die(c)
+		in.log.wait(t, fmt.Sprintf("^warning: process %s pid %d (exit status 3|killed by signal 9)$", in.path("lib", fakeCommand), c.PID))
+		in.reaped(c)
+	}
+	in.dial("svc")
+	in.child("svc")
+	if n := in.log.count("throttling"); n != 0 {
+		t.Errorf("a used child's death throttled the service")
+	}
+}
+
+func takenIsNoUse(t *testing.T, m master) {
+	in, _ := crashOf(t, m, func(c *child) { c.take(); c.exit(1) })
+	in.log.wait(t, "bad command startup -- throttling")
+}
+
+func missingProgram(t *testing.T, m master) {
+	in := newInstance(t, m)
+	in.service("svc unix - - n - 1 absent")
+	in.start()
+	in.dial("svc")
+	in.log.wait(t, "^warning: "+in.path("lib/absent")+": bad command startup -- throttling")
+	in.barrier()
+	in.log.wait(t, "^warning: "+in.path("lib/absent")+": bad command startup -- throttling")
+}
+
+func throttledSocketOpen(t *testing.T, m master) {
+	in, _ := crashOf(t, m, func(c *child) { c.exit(1) })
+	in.log.wait(t, "bad command startup -- throttling")
+	conn := in.dial("svc")
+	in.noBirth()
+	c := in.child("svc")
+	c.accept() // the client of the one that died
+	c.accept()
+	line, err := bufio.NewReader(conn).ReadString('\n')
+	if err != nil || line != fmt.Sprintln(c.PID) {
+		t.Errorf("the client that came during the throttle read %q, %v", line, err)
+	}
+}
+
+// remote makes the instance listen at a port of all addresses, which is what
+// makes a service one that remote clients can reach.
+func remote(in *instance, limit string) (port, address string) {
+	port = strconv.Itoa(freePort(in.t))
+	in.set("inet_interfaces = all")
+	in.service(port + " inet n - n - " + limit + " fake")
+	return port, "127.0.0.1:" + port
+}
+
+func stressPeriod(t *testing.T, m master) {
+	in := newInstance(t, m)
+	port, address := remote(in, "3")
+	in.start()
+	in.dialAt("tcp", address)
+	first := in.child(port)
+	wantArgs(t, first, "-o", "stress=")
+	first.take()
+	in.dialAt("tcp", address)
+	second := in.child(port)
+	wantArgs(t, second, "-o", "stress=")
+	second.take()
+	// The third would be the last one allowed.
+	in.dialAt("tcp", address)
+	third := in.child(port)
+	wantArgs(t, third, "-o", "stress=yes")
+	first.toldToLeave()
+	second.toldToLeave()
+	first.exit(0)
+	in.reaped(first)
+	third.take()
+	in.dialAt("tcp", address)
+	wantArgs(t, in.child(port), "-o", "stress=yes")
+}
+
+// wantArgs asserts that some arguments stand somewhere in a child's vector,
+// next to each other.
+func wantArgs(t *testing.T, c *child, want ...string) {
+	t.Helper()
+	all := "\x00" + strings.Join(c.Args, "\x00") + "\x00"
+	if !strings.Contains(all, "\x00"+strings.Join(want, "\x00")+"\x00") {
+		t.Errorf("child %d has the arguments %q, without %q", c.PID, c.Args, want)
+	}
+}
+
+func stressNotForLoopback(t *testing.T, m master) {
+	in := newInstance(t, m)
+	several, single := in.host+":25", in.host+":26"
+	in.service(several+" inet n - n - 2 fake", single+" inet n - n - 1 fake",
+		"svc unix - - n - 2 fake", "psvc pass - - n - 2 fake")
+	in.start()
+	in.dialAt("tcp", several)
+	in.dialAt("tcp", single)
+	in.dial("svc")
+	for _, service := range []string{several, single, "svc"} {
+		if c := in.child(service); strings.Contains(strings.Join(c.Args, " "), "stress") {
+			t.Errorf("%s: arguments %q", service, c.Args)
+		}
+	}
+	in.dial("psvc")
+	wantArgs(t, in.child("psvc"), "-o", "stress=")
+}
+
+func limitWarningOnce(t *testing.T, m master) {
+	in := newInstance(t, m)
+	port, address := remote(in, "2")
+	in.start()
+	for range 2 {
+		in.dialAt("tcp", address)
+		in.child(port).take()
+	}
+	in.dialAt("tcp", address)
+	in.log.want(t, fmt.Sprintf("warning: service %q (%s) has reached its process limit \"2\": new clients may experience noticeable delays", port, port))
+	in.log.want(t, "warning: to avoid this condition, increase the process count in master.cf or reduce the service time per client")
+	in.noBirth()
+	in.dialAt("tcp", address)
+	in.noBirth()
+	if n := in.log.count("has reached its process limit"); n != 1 {
+		t.Errorf("the warning came %d times within 1000 s", n)
+	}
+}
+
+// wakeupBytes is what a wake-up writes to a stream: the request, terminated. A
+// fifo gets the request alone.
+const wakeupBytes = "W\x00"
+
+// wokenBy reads what a wake-up of a stream service brought.
+func (c *child) wokenBy() string {
+	c.t.Helper()
+	a := c.must(order{Do: "accept", FD: listenFd})
+	got := c.must(order{Do: "read", FD: a.N, N: 16})
+	return string(got.Data)
+}
+
+func wakeupPeriodic(t *testing.T, m master) {
+	in := newInstance(t, m)
+	in.service("svc unix - - n 1 1 fake")
+	in.start()
+	c := in.child("svc") // at start, nobody asked
+	start := time.Now()
+	for i := range 3 {
+		if got := c.wokenBy(); got != wakeupBytes {
+			t.Errorf("wake-up %d brought %q", i, got)
+		}
+	}
+	if age := time.Since(start); age < 1500*time.Millisecond {
+		t.Errorf("two periods of 1 s took %v", age)
+	}
+}
+
+func wakeupConditional(t *testing.T, m master) {
+	in := newInstance(t, m)
+	in.service("svc unix - - n 1? 1 fake", "other unix - - n 1 1 fake")
+	in.start()
+	other := in.child("other")
+	for range 3 {
+		other.wokenBy()
+	}
+	in.noBirth() // three periods of a sibling, and svc was left alone
+	in.dial("svc")
+	c := in.child("svc")
+	c.accept()
+	if got := c.wokenBy(); got != wakeupBytes {
+		t.Errorf("the wake-up brought %q", got)
+	}
+}
+
+func wakeupFifo(t *testing.T, m master) {
+	in := newInstance(t, m)
+	in.service("svc fifo n - n 1 1 fake")
+	in.start()
+	c := in.child("svc")
+	for range 2 {
+		if a := c.must(order{Do: "read", FD: listenFd, N: 16}); string(a.Data) != "W" {
+			t.Errorf("the fifo held %q", a.Data)
+		}
+	}
+}
+
+func wakeupInet(t *testing.T, m master) {
+	in := newInstance(t, m)
+	address := in.host + ":25"
+	in.service(address + " inet n - n 1 1 fake")
+	in.start()
+	if got := in.child(address).wokenBy(); got != wakeupBytes {
+		t.Errorf("the wake-up brought %q", got)
+	}
+}
+
+func wakeupPass(t *testing.T, m master) {
+	in := newInstance(t, m)
+	in.service("svc pass - - n 1 2 fake")
+	in.start()
+	c := in.child("svc")
+	c.accept()
+	if a := c.must(order{Do: "receive-descriptor"}); string(a.Data) != wakeupBytes {
+		t.Errorf("the passed descriptor brought %q", a.Data)
+	}
+}
+
+func wakeupNotWhileThrottled(t *testing.T, m master) {
+	in := newInstance(t, m)
+	in.set("service_throttle_time = 4s")
+	in.service("svc unix - - n 1 1 fake", "other unix - - n 1 1 fake")
+	in.start()
+	c := in.child("svc")
+	c.wokenBy()
+	c.exit(1)
+	in.log.wait(t, "bad command startup -- throttling")
+	other := in.child("other")
+	other.wokenBy()
+	other.wokenBy()
+	in.noBirth()
+	if waiting, _ := unixQueues(t, c); waiting != 0 {
+		t.Errorf("%d wake-ups wait at the throttled service", waiting)
+	}
+	if got := in.child("svc").wokenBy(); got != wakeupBytes {
+		t.Errorf("after the throttle the wake-up brought %q", got)
+	}
+}
