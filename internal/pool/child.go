@@ -130,12 +130,8 @@ func (p *Pool) died(ev *Event) {
 // bySignalOfOurs tells whether a child ended by a signal that the pool asks for.
 func bySignalOfOurs(code int32) bool { return code == -sigTerm || code == -sigKill }
 
-// throttle forbids births for a while, if that is not so already. One that is
-// over without its ring having come does not count.
+// throttle forbids births for a while, if that is not so already.
 func (p *Pool) throttle(c *child, code int32) {
-	if due(p.throttledTo, p.now) {
-		p.release()
-	}
 	if p.throttledTo != 0 || p.removed || p.policy.Throttle <= 0 {
 		return
 	}

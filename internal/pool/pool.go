@@ -69,6 +69,10 @@ func (p *Pool) Step(now Time, ev Event) []Action {
 	if p.gone {
 		return p.out
 	}
+	// A throttle that is over, rung or not, must not hide the next crash.
+	if due(p.throttledTo, p.now) {
+		p.release()
+	}
 	p.happen(&ev)
 	p.expire()
 	p.settle()

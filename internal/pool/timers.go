@@ -13,9 +13,6 @@ func (p *Pool) next() Time {
 
 // expire does what is due.
 func (p *Pool) expire() {
-	if due(p.throttledTo, p.now) {
-		p.release()
-	}
 	if due(p.wakeAt, p.now) {
 		p.wakeUp()
 	}
