@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // roleEnv tells the test binary which child, or which manager, to be.
@@ -60,7 +62,7 @@ func self(t testing.TB, role string, out int) *Spec {
 	return &Spec{
 		Path:  exe,
 		Args:  []string{"child.test"},
-		Env:   []string{roleEnv + "=" + role},
+		Env:   []string{roleEnv + "=" + role, "GORACE=atexit_sleep_ms=0"},
 		Files: []int{devNull(t), out, 2},
 		Umask: 0o22,
 	}
@@ -107,21 +109,80 @@ func output(t testing.TB, make func(out int) *Spec) (string, int) {
 	return b.String(), pid
 }
 
+// buried are deaths that nobody has awaited yet.
+var buried = map[int]Death{}
+
 // await reaps until the process is buried.
 func await(t testing.TB, pid int) Death {
 	t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {
-		if d, ok := Reap(func(p int) bool { return p == pid }); ok {
-			if d.PID != pid {
-				t.Fatalf("reaped %d, awaited %d", d.PID, pid)
-			}
+		for d, ok := Reap(nil); ok; d, ok = Reap(nil) {
+			buried[d.PID] = d
+		}
+		if d, ok := buried[pid]; ok {
+			delete(buried, pid)
 			return d
 		}
-		// The kernel tells when there is something to reap.
-		awaitAnyDeath(pid)
+		awaitDeath(pid)
 	}
 	t.Fatalf("process %d does not end", pid)
 	return Death{}
+}
+
+// awaitDeath waits until the process has ended, without burying it.
+func awaitDeath(pid int) {
+	for unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOWAIT, nil) == unix.EINTR {
+	}
+}
+
+// loop is what the daemon's loop does with births and deaths.
+type loop struct {
+	t       testing.TB
+	nursery *Nursery
+	answers chan Birth
+	chld    chan os.Signal
+	books   map[int]uint64 // tokens of those born
+	births  []Birth
+	deaths  []Death
+}
+
+func newLoop(t testing.TB, spawners int) *loop {
+	l := &loop{
+		t:       t,
+		answers: make(chan Birth, 64),
+		chld:    make(chan os.Signal, 1),
+		books:   map[int]uint64{},
+	}
+	l.nursery = NewNursery(spawners, func(b Birth) { l.answers <- b })
+	signal.Notify(l.chld, syscall.SIGCHLD)
+	t.Cleanup(func() {
+		signal.Stop(l.chld)
+		l.nursery.Close()
+	})
+	return l
+}
+
+// turn waits for one event and deals with it.
+func (l *loop) turn() {
+	l.t.Helper()
+	select {
+	case b := <-l.answers:
+		l.births = append(l.births, b)
+		if b.Err == nil {
+			l.books[b.PID] = b.Token
+		}
+	case <-l.chld:
+	case <-time.After(20 * time.Second):
+		l.t.Fatalf("nothing happens; %d births, %d deaths", len(l.births), len(l.deaths))
+	}
+	known := func(pid int) bool { _, ok := l.books[pid]; return ok }
+	for d, ok := Reap(known); ok; d, ok = Reap(known) {
+		l.deaths = append(l.deaths, d)
+		if _, ok := l.books[d.PID]; !ok && !d.Stranger {
+			l.t.Errorf("process %d died before it was born", d.PID)
+		}
+		delete(l.books, d.PID)
+	}
 }
 
 // field is what follows name at the start of a line.

@@ -61,20 +61,41 @@ func (r *register) forget(pid int) bool {
 	return ours
 }
 
-// ours tells whether the process is ours, born or on its way. The kernel has
-// written the id of one on its way before that could do anything, such as die.
-func (r *register) ours(pid int) bool {
+// state is how far a process has come in our books.
+type state uint8
+
+const (
+	unknown state = iota
+	inFlight
+	alive
+)
+
+// state tells how far a process has come. The kernel has written the id of one
+// on its way before that could do anything, such as die.
+func (r *register) state(pid int) state {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if _, ok := r.alive[pid]; ok {
-		return true
+		return alive
 	}
 	for c := range r.inFlight {
 		if int(atomic.LoadInt32(&c.w.pid)) == pid {
-			return true
+			return inFlight
 		}
 	}
-	return false
+	return unknown
+}
+
+// held tells whether a process that has ended is not to be buried yet.
+func (r *register) held(pid int, known func(int) bool) bool {
+	switch r.state(pid) {
+	case inFlight:
+		return true
+	case alive:
+		return known != nil && !known(pid)
+	default:
+		return false
+	}
 }
 
 // Reap buries one process that has ended and tells how, without waiting; false
@@ -87,11 +108,11 @@ func (r *register) ours(pid int) bool {
 // death is told after its birth; while such a one is at the head of the
 // kernel's list, those behind it wait as well. That is no longer than the
 // answer takes to arrive, because the birth is over when its child is dead. A
-// nil known means all.
+// nil known stands for books that hold every birth once it was answered.
 func Reap(known func(pid int) bool) (Death, bool) {
 	for {
 		pid := peek()
-		if pid == 0 || known != nil && !known(pid) && books.ours(pid) {
+		if pid == 0 || books.held(pid, known) {
 			return Death{}, false
 		}
 		d := Death{PID: pid}
@@ -146,7 +167,7 @@ func bury(pid int) {
 // returns ESRCH for any other, so that a stale id can never hit a stranger;
 // call it from the goroutine that calls [Reap].
 func Signal(pid int, sig syscall.Signal) error {
-	if !books.ours(pid) {
+	if books.state(pid) == unknown {
 		return syscall.ESRCH
 	}
 	return syscall.Kill(pid, sig)
@@ -155,7 +176,7 @@ func Signal(pid int, sig syscall.Signal) error {
 // SignalGroup sends a signal to the process group that a child of ours leads,
 // see [Spec.Setsid] and [Spec.Setpgid].
 func SignalGroup(pid int, sig syscall.Signal) error {
-	if !books.ours(pid) {
+	if books.state(pid) == unknown {
 		return syscall.ESRCH
 	}
 	return syscall.Kill(-pid, sig)

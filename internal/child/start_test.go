@@ -3,15 +3,7 @@ package child
 import (
 	"strconv"
 	"testing"
-
-	"golang.org/x/sys/unix"
 )
-
-// awaitAnyDeath waits until the process is a zombie, without burying it.
-func awaitAnyDeath(pid int) {
-	for unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOWAIT, nil) == unix.EINTR {
-	}
-}
 
 func TestReport(t *testing.T) {
 	out, pid := output(t, func(fd int) *Spec {
