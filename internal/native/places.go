@@ -1,0 +1,145 @@
+package native
+
+import (
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/brood-project/brood/internal/plan"
+)
+
+// placeholders are what may stand in braces; the manual lists them from here.
+var placeholders = []struct{ name, doc string }{
+	{"name", "the service's name, with @INSTANCE when it has instances"},
+	{"instance", "the instance's name"},
+	{"runtime", "the runtime directory, see [brood]"},
+	{"fd", "the descriptor of the first socket; {fd:2} of the second (command and env, protocol none)"},
+	{"port", "the port of the first address; {port:2} of the second (command and env)"},
+}
+
+var placeholderNames = func() []string {
+	names := make([]string, len(placeholders))
+	for i, p := range placeholders {
+		names[i] = p.name
+	}
+	return names
+}()
+
+// placeForm is {name} or {name:2}; doubled braces around it make it plain text.
+var placeForm = regexp.MustCompile(`\{\{[a-z]+(?::[0-9]{1,3})?\}\}|\{([A-Za-z]+)(?::([0-9]{1,3}))?\}`)
+
+// places expands the placeholders of one service.
+type places struct {
+	l       *loader
+	service *Service
+	listen  []Listen
+	// birth is set where {fd} and {port} mean something.
+	birth bool
+}
+
+// expandAll expands each word, and returns the words' texts.
+func (p *places) expandAll(words []word) []string {
+	texts := make([]string, len(words))
+	for i, w := range words {
+		texts[i] = p.expand(w)
+	}
+	return texts
+}
+
+// expand replaces the placeholders in a text. Braces around anything that
+// looks like none stay as they are.
+func (p *places) expand(w word) string {
+	if !strings.Contains(w.text, "{") {
+		return w.text
+	}
+	matches := placeForm.FindAllStringSubmatchIndex(w.text, -1)
+	if matches == nil {
+		return w.text
+	}
+	var b strings.Builder
+	last := 0
+	for _, m := range matches {
+		b.WriteString(w.text[last:m[0]])
+		last = m[1]
+		whole := w.text[m[0]:m[1]]
+		if m[2] < 0 {
+			b.WriteString(whole[1 : len(whole)-1])
+			continue
+		}
+		index := 1
+		if m[4] >= 0 {
+			index, _ = strconv.Atoi(w.text[m[4]:m[5]])
+		}
+		b.WriteString(p.value(w.at.inner(w.text, m[0], m[1]-m[0]), w.text[m[2]:m[3]], index, whole))
+		if b.Len() > wordBytesMax {
+			p.l.report.errorf(w.at, "with its placeholders filled in this is longer than %d bytes", wordBytesMax).instead("shorten it")
+			return ""
+		}
+	}
+	b.WriteString(w.text[last:])
+	if !p.l.spend(&raw{command: []word{w}}, b.Len()) {
+		return ""
+	}
+	return b.String()
+}
+
+// value is what one placeholder stands for; what is unknown stays.
+func (p *places) value(at span, name string, index int, whole string) string {
+	r := &p.l.report
+	switch name {
+	case "name":
+		return p.service.Name
+	case "instance":
+		if p.service.Instance == "" {
+			r.errorf(at, "{instance} in a service without instances").instead("write instances = [\"blue\", \"green\"], or {name}")
+		}
+		return p.service.Instance
+	case "runtime":
+		return p.l.cfg.Brood.Runtime
+	case "fd", "port":
+		return p.socket(at, name, index, whole)
+	}
+	if near := r.closest(name, placeholderNames); near != "" && name != near {
+		r.errorf(at, "there is no placeholder %s", whole).instead("write {%s}, or {%s} if the braces are meant", near, whole)
+	}
+	return whole
+}
+
+// socket is the descriptor or the port of one of the addresses.
+func (p *places) socket(at span, name string, index int, whole string) string {
+	r := &p.l.report
+	switch {
+	case !p.birth:
+		r.errorf(at, "%s means something in command and env only", whole).instead("write the number")
+		return ""
+	case name == "fd" && p.service.Protocol != plan.ProtocolNone:
+		p.wrongFD(at)
+		return ""
+	case index < 1 || index > len(p.listen):
+		if len(p.listen) > 0 {
+			r.errorf(at, "%s, but the service has %s", whole, plural(len(p.listen), "address")).
+				instead("write a number from 1 to %d", len(p.listen))
+		}
+		return ""
+	case name == "fd":
+		return decimal(p.service.FD + index - 1)
+	}
+	l := p.listen[index-1]
+	if l.Network == plan.NetTCP || l.Network == plan.NetUDP || l.Network == plan.NetVsock {
+		return strconv.FormatUint(uint64(l.Port), 10)
+	}
+	r.errorf(at, "%s, but %s has no port", whole, l.Written).instead("write the path, or {port:N} of an address that has one")
+	return ""
+}
+
+func (p *places) wrongFD(at span) {
+	a := p.l.report.errorf(at, "{fd} with the protocol %s, which has a descriptor of its own", protocolName(p.service.Protocol))
+	switch p.service.Protocol {
+	case plan.ProtocolSystemd:
+		a.instead("write 3, the first descriptor of systemd, or protocol = \"none\"")
+	case plan.ProtocolPostfix:
+		a.instead("write 6, the first descriptor of postfix, or protocol = \"none\"")
+	default:
+		a.instead("write 0, or protocol = \"none\"")
+	}
+}
