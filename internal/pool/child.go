@@ -105,6 +105,7 @@ func (p *Pool) stillborn(ev *Event) {
 		panic("pool: stillborn, but no such birth was asked for")
 	}
 	delete(p.births, ev.Generation)
+	c.pid, c.uses = 0, 0 // whoever spoke for it was another
 	p.do(Action{Kind: Tell, Note: NoteStillborn, Generation: ev.Generation, Code: ev.Code})
 	p.throttle(c, ev.Code)
 	p.bury(c)
