@@ -1,0 +1,310 @@
+package listen
+
+import (
+	"errors"
+	"path/filepath"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/brood-project/brood/internal/plan"
+)
+
+// sunPathMax is how long the path of a unix socket may be; one more byte ends
+// it (unix(7)).
+const sunPathMax = 107
+
+// folder is the open folder of a path, which is worked in by handle, so that
+// it can't be exchanged in between.
+type folder struct {
+	fd    int
+	stat  unix.Stat_t
+	power ids
+}
+
+func openFolder(path string, uid, gid int) (*folder, error) {
+	fd, err := unix.Open(filepath.Dir(path), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	d := &folder{fd: fd}
+	if err := unix.Fstat(fd, &d.stat); err != nil {
+		d.close()
+		return nil, err
+	}
+	d.power = powersOver(&d.stat, uid, gid)
+	return d, nil
+}
+
+func (d *folder) close() { _ = unix.Close(d.fd) }
+
+func pathName(path string) string {
+	if path == "" || path[0] == '@' {
+		return ""
+	}
+	return filepath.Base(path)
+}
+
+// openPath makes a unix socket or fifo with a name in the file system.
+func (s *Socket) openPath(name string) error {
+	e := s.Endpoint
+	if !filepath.IsAbs(e.Path) {
+		return s.fail("bind", errors.New("the path is not absolute"))
+	}
+	d, err := openFolder(e.Path, e.UID, e.GID)
+	if err != nil {
+		return s.fail("bind", err)
+	}
+	defer d.close()
+	err = d.power.as(func() error {
+		if err := d.clear(name); err != nil {
+			return s.fail("replace", err)
+		}
+		if e.Network == plan.NetFifo {
+			return s.makeFifo(d, name)
+		}
+		return s.makeUnix(d, name)
+	})
+	if err == nil {
+		err = s.setOwner(d, name)
+	}
+	if err != nil {
+		return s.named(err)
+	}
+	return s.startListening()
+}
+
+// named makes an *Error of an error that is none yet.
+func (s *Socket) named(err error) error {
+	if e := (*Error)(nil); errors.As(err, &e) {
+		return err
+	}
+	return s.fail("open", err)
+}
+
+// clear takes a stale socket or fifo away. Anything else may be somebody's
+// data and stays.
+func (d *folder) clear(name string) error {
+	var st unix.Stat_t
+	err := unix.Fstatat(d.fd, name, &st, unix.AT_SYMLINK_NOFOLLOW)
+	switch {
+	case errors.Is(err, unix.ENOENT):
+		return nil
+	case err != nil:
+		return err
+	}
+	switch st.Mode & unix.S_IFMT {
+	case unix.S_IFSOCK, unix.S_IFIFO:
+		return unix.Unlinkat(d.fd, name, 0)
+	case unix.S_IFDIR:
+		return unix.EISDIR
+	case unix.S_IFLNK:
+		return errors.New("a symbolic link is in its place")
+	default:
+		return errors.New("a file that is neither socket nor fifo is in its place")
+	}
+}
+
+func (s *Socket) makeUnix(d *folder, name string) error {
+	kind := unix.SOCK_STREAM
+	if s.Endpoint.Network == plan.NetUnixgram {
+		kind = unix.SOCK_DGRAM
+	}
+	var err error
+	s.FD, err = unix.Socket(unix.AF_UNIX, kind|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		s.FD = -1
+		return s.fail("open", err)
+	}
+	// The socket's own mode is the widest that its file can be born with.
+	if err := unix.Fchmod(s.FD, s.Endpoint.Mode&0o777); err != nil {
+		return s.fail("chmod", err)
+	}
+	if err := unix.Bind(s.FD, &unix.SockaddrUnix{Name: d.sunPath(s.Endpoint.Path, name)}); err != nil {
+		return s.fail("bind", err)
+	}
+	return s.setMode(d, name, unix.S_IFSOCK)
+}
+
+// sunPath is a path to name that fits into an address: the path itself, so
+// that ss(8) shows it as the operator wrote it, or the way through our handle
+// of the folder.
+func (d *folder) sunPath(path, name string) string {
+	if direct := filepath.Join(filepath.Dir(path), name); len(direct) <= sunPathMax {
+		return direct
+	}
+	return "/proc/self/fd/" + strconv.Itoa(d.fd) + "/" + name
+}
+
+func (s *Socket) makeFifo(d *folder, name string) error {
+	// The owner's alone until it has its mode: nobody comes in between.
+	if err := unix.Mknodat(d.fd, name, unix.S_IFIFO|0o600, 0); err != nil {
+		return s.fail("create", err)
+	}
+	var err error
+	// Open for both, so that it never comes to an end when a writer leaves.
+	s.FD, err = unix.Openat(d.fd, name, unix.O_RDWR|unix.O_NONBLOCK|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		s.FD = -1
+		return s.fail("open", err)
+	}
+	if err := s.setMode(d, name, unix.S_IFIFO); err != nil {
+		return err
+	}
+	drain(s.FD)
+	return nil
+}
+
+// drain throws away what a fifo holds.
+func drain(fd int) {
+	var junk [4096]byte
+	for {
+		if n, err := unix.Read(fd, junk[:]); n <= 0 || err != nil {
+			return
+		}
+	}
+}
+
+// handle opens the file that a name leads to, without following a link, and
+// makes sure of its type; nothing but fstat, chmod and chown can be done on it.
+func (d *folder) handle(name string, fileType uint32) (fd int, st unix.Stat_t, err error) {
+	fd, err = unix.Openat(d.fd, name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return -1, st, err
+	}
+	if err = unix.Fstat(fd, &st); err == nil && st.Mode&unix.S_IFMT != fileType {
+		err = errors.New("it was exchanged for something else")
+	}
+	if err != nil {
+		_ = unix.Close(fd)
+		return -1, st, err
+	}
+	return fd, st, nil
+}
+
+// setMode gives the new file its permission bits and notes which file it is.
+func (s *Socket) setMode(d *folder, name string, fileType uint32) error {
+	h, st, err := d.handle(name, fileType)
+	if err != nil {
+		return s.fail("chmod", err)
+	}
+	defer func() { _ = unix.Close(h) }()
+	s.file = fileID{dev: st.Dev, ino: st.Ino}
+	if err := chmodHandle(h, s.Endpoint.Mode&0o777); err != nil {
+		return s.fail("chmod", err)
+	}
+	return nil
+}
+
+// resetMode gives the same file other permission bits.
+func (s *Socket) resetMode(d *folder, name string) error {
+	h, _, err := s.ownHandle(d, name)
+	if err != nil {
+		return s.fail("chmod", err)
+	}
+	defer func() { _ = unix.Close(h) }()
+	if err := chmodHandle(h, s.Endpoint.Mode&0o777); err != nil {
+		return s.fail("chmod", err)
+	}
+	return nil
+}
+
+// ownHandle is a handle of the very file that was made.
+func (s *Socket) ownHandle(d *folder, name string) (fd int, st unix.Stat_t, err error) {
+	fd, st, err = d.handle(name, fileType(s.Endpoint.Network))
+	if err == nil && s.file != (fileID{dev: st.Dev, ino: st.Ino}) {
+		_ = unix.Close(fd)
+		return -1, st, errors.New("it was exchanged for something else")
+	}
+	return fd, st, err
+}
+
+// chmodHandle works on a handle that was opened with O_PATH, which kernels
+// before 6.6 allow only by way of /proc.
+func chmodHandle(h int, mode uint32) error {
+	err := unix.Fchmodat(h, "", mode, unix.AT_EMPTY_PATH)
+	if errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EPERM) {
+		return unix.Fchmodat(unix.AT_FDCWD, "/proc/self/fd/"+strconv.Itoa(h), mode, 0)
+	}
+	return err
+}
+
+// setOwner gives the file to whom it shall belong. What the owner made himself
+// is his already, and the folder's set-group-id bit, as Postfix's public has
+// it, decides about the group.
+func (s *Socket) setOwner(d *folder, name string) error {
+	e := s.Endpoint
+	if e.UID < 0 && e.GID < 0 {
+		return nil
+	}
+	h, st, err := s.ownHandle(d, name)
+	if err != nil {
+		return s.fail("chown", err)
+	}
+	defer func() { _ = unix.Close(h) }()
+	ownWork := d.power.uid > 0 && d.power.uid == e.UID && int(st.Uid) == e.UID
+	same := (e.UID < 0 || int(st.Uid) == e.UID) && (e.GID < 0 || int(st.Gid) == e.GID)
+	if ownWork || same {
+		return nil
+	}
+	if err := unix.Fchownat(h, "", e.UID, e.GID, unix.AT_EMPTY_PATH); err != nil {
+		return s.fail("chown", err)
+	}
+	return nil
+}
+
+func fileType(n plan.Network) uint32 {
+	if n == plan.NetFifo {
+		return unix.S_IFIFO
+	}
+	return unix.S_IFSOCK
+}
+
+// inPlace tells whether name still leads to the file that was made.
+func (s *Socket) inPlace(d *folder, name string) bool {
+	var st unix.Stat_t
+	if unix.Fstatat(d.fd, name, &st, unix.AT_SYMLINK_NOFOLLOW) != nil {
+		return false
+	}
+	return s.file == fileID{dev: st.Dev, ino: st.Ino}
+}
+
+// removeName takes the name away if it is still ours.
+func (s *Socket) removeName(name string) {
+	if name == "" || s.file == (fileID{}) {
+		return
+	}
+	d, err := openFolder(s.Endpoint.Path, s.Endpoint.UID, s.Endpoint.GID)
+	if err != nil {
+		return
+	}
+	defer d.close()
+	_ = d.power.as(func() error {
+		if s.inPlace(d, name) {
+			return unix.Unlinkat(d.fd, name, 0)
+		}
+		return nil
+	})
+}
+
+// openAbstract makes a unix socket whose name is not in the file system.
+// Anyone may connect to it: it has neither mode nor owner.
+func (s *Socket) openAbstract() error {
+	kind := unix.SOCK_STREAM
+	switch s.Endpoint.Network {
+	case plan.NetUnixgram:
+		kind = unix.SOCK_DGRAM
+	case plan.NetFifo:
+		return s.fail("open", errors.New("a fifo can't have an abstract name"))
+	}
+	var err error
+	s.FD, err = unix.Socket(unix.AF_UNIX, kind|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		s.FD = -1
+		return s.fail("open", err)
+	}
+	if err := unix.Bind(s.FD, &unix.SockaddrUnix{Name: s.Endpoint.Path}); err != nil {
+		return s.fail("bind", err)
+	}
+	return s.startListening()
+}

@@ -1,0 +1,124 @@
+package listen
+
+import (
+	"errors"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/brood-project/brood/internal/plan"
+)
+
+// Socket is one open endpoint. It is owned by one goroutine and not safe for
+// use by several at once.
+type Socket struct {
+	// Endpoint is what it was opened for, with the attributes (mode, owner,
+	// backlog) that it has now.
+	Endpoint plan.Endpoint
+	// FD is the descriptor: non-blocking, close-on-exec. It stays the
+	// Socket's own; a child gets a duplicate. -1 once it is closed.
+	FD int
+	// Shared tells that another process listened at this TCP port already
+	// and lets others in. After a kill these are the children of the manager
+	// that is gone; otherwise somebody else takes some of the clients.
+	Shared bool
+
+	// file is the name in the file system as it was made, for paths.
+	file fileID
+	// inode is the number by which the kernel lists the socket.
+	inode uint32
+	// beside lets a UDP socket be bound where another of the same set is.
+	beside bool
+}
+
+// fileID tells one file from another that took its name.
+type fileID struct {
+	dev, ino uint64
+}
+
+// Open makes the socket of an endpoint: bound, listening where that applies,
+// non-blocking and close-on-exec. A stale socket or fifo at a path is replaced;
+// anything else there is left alone and is an error. The error is an *Error.
+func Open(e plan.Endpoint) (*Socket, error) {
+	return open(e, pathName(e.Path), false)
+}
+
+// open makes the socket of e; name is the last part of its path, which a
+// change at reload makes another one than the endpoint's for a while.
+func open(e plan.Endpoint, name string, beside bool) (*Socket, error) {
+	s := &Socket{Endpoint: e, FD: -1, beside: beside}
+	var err error
+	switch e.Network {
+	case plan.NetTCP, plan.NetUDP, plan.NetVsock:
+		err = s.openPort()
+	case plan.NetUnix, plan.NetUnixgram, plan.NetFifo:
+		if isAbstract(e) {
+			err = s.openAbstract()
+		} else {
+			err = s.openPath(name)
+		}
+	default:
+		err = &Error{Op: "open", Endpoint: e, Err: errors.New("no such kind of endpoint")}
+	}
+	if err == nil {
+		err = s.learnInode()
+	}
+	if err != nil {
+		s.removeName(name)
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// Close closes the descriptor and leaves a path's name where it is: children
+// may still serve it, and the next Open replaces it. It can't fail in a way
+// that a caller could act on, and may be repeated.
+func (s *Socket) Close() {
+	if s.FD >= 0 {
+		_ = unix.Close(s.FD)
+		s.FD = -1
+	}
+}
+
+// Remove closes the descriptor and takes the name of a path away, if it still
+// leads to this very socket.
+func (s *Socket) Remove() {
+	if s.Endpoint.Path != "" && !isAbstract(s.Endpoint) {
+		s.removeName(pathName(s.Endpoint.Path))
+	}
+	s.Close()
+}
+
+func (s *Socket) fail(op string, err error) error {
+	return &Error{Op: op, Endpoint: s.Endpoint, Err: err}
+}
+
+// learnInode notes the number by which the kernel lists the socket.
+func (s *Socket) learnInode() error {
+	var st unix.Stat_t
+	if err := unix.Fstat(s.FD, &st); err != nil {
+		return s.fail("stat", err)
+	}
+	s.inode = uint32(st.Ino)
+	return nil
+}
+
+// listens tells whether the network has an accept queue.
+func listens(n plan.Network) bool {
+	return n == plan.NetTCP || n == plan.NetUnix || n == plan.NetVsock
+}
+
+func isAbstract(e plan.Endpoint) bool { return strings.HasPrefix(e.Path, "@") }
+
+// startListening gives a bound socket its accept queue; repeated, it changes
+// the length of the queue and nothing else.
+func (s *Socket) startListening() error {
+	if !listens(s.Endpoint.Network) {
+		return nil
+	}
+	if err := unix.Listen(s.FD, s.Endpoint.Backlog); err != nil {
+		return s.fail("listen", err)
+	}
+	return nil
+}
