@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -193,15 +192,4 @@ func field(text, name string) string {
 		}
 	}
 	return "none"
-}
-
-// numbers are the names of a directory listing that are numbers.
-func numbers(listing string) []int {
-	var ns []int
-	for _, f := range strings.Fields(listing) {
-		if n, err := strconv.Atoi(f); err == nil {
-			ns = append(ns, n)
-		}
-	}
-	return ns
 }

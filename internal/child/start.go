@@ -2,6 +2,7 @@ package child
 
 import (
 	"errors"
+	"os"
 	"slices"
 	"strconv"
 	"sync"
@@ -49,6 +50,9 @@ func (c *cradle) bear(s *Spec) (int, error) {
 
 // attempt is one birth by the given means.
 func (c *cradle) attempt(s *Spec, m means) (int, error) {
+	if i := slices.IndexFunc(s.Files, func(fd int) bool { return fd < closed }); i >= 0 {
+		return 0, &StartError{Step: step{verb: "pass descriptor", number: s.Files[i]}.String(), Err: unix.EBADF}
+	}
 	c.moves.source = append(c.moves.source[:0], s.Files...)
 	m.wholeTable = m.noCloseRange
 	if !m.wholeTable {
@@ -107,10 +111,25 @@ func (c *cradle) learn(m means, err error) bool {
 		lacksClone3.Store(true)
 		return true
 	case e.Step == stepUnshare && !m.noCloseRange && (e.Err == unix.ENOSYS || e.Err == unix.EPERM):
+		sealInherited()
 		lacksCloseRange.Store(true)
 		return true
 	}
 	return false
+}
+
+// sealInherited makes what we have inherited close-on-exec, but for the
+// standard files; what Go opens is so from the start. It is for kernels without
+// close_range; elsewhere the child closes all that it is not to have. Without
+// /proc it does nothing.
+func sealInherited() {
+	entries, _ := os.ReadDir("/proc/self/fd")
+	for _, e := range entries {
+		if fd, err := strconv.Atoi(e.Name()); err == nil && fd >= standardFiles {
+			// The one error is that there is no such descriptor any more.
+			_, _ = unix.FcntlInt(uintptr(fd), unix.F_SETFD, unix.FD_CLOEXEC)
+		}
+	}
 }
 
 // bornNofile is the limit of descriptors to give back to a child, if Go has
@@ -129,7 +148,7 @@ func (s step) String() string {
 	switch {
 	case s.object != "":
 		return s.verb + " " + s.object
-	case s.number < 0 && s.verb != "set nice value":
+	case s.number == unnumbered:
 		return s.verb
 	}
 	return s.verb + " " + strconv.Itoa(s.number)

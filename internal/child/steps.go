@@ -33,6 +33,8 @@ const (
 	// maskSize is the size of a signal mask, in bytes.
 	maskSize = 8
 	fdMax    = ^uint32(0)
+	// standardFiles is how many descriptors of ours are not close-on-exec.
+	standardFiles = 3
 )
 
 // compile writes the whole birth into the cradle. The arrangement's source
@@ -56,7 +58,7 @@ func (c *cradle) compile(s *Spec, m means) error {
 		size += 4*len(s.Credential.Groups) + 8
 	}
 	if err := c.prepare(size); err != nil {
-		return errorAt(step{verb: "map memory for a birth", number: -1}, err)
+		return errorAt(step{verb: "map memory for a birth", number: unnumbered}, err)
 	}
 	flags := uint64(unix.CLONE_FILES)
 	if m.wholeTable {
@@ -87,7 +89,7 @@ func (c *cradle) call(at step, nr uintptr, args ...uintptr) *op {
 // place.
 func (c *cradle) files(m means) {
 	if !m.wholeTable {
-		c.call(step{verb: "unshare descriptors", number: -1}, unix.SYS_CLOSE_RANGE,
+		c.call(step{verb: "unshare descriptors", number: unnumbered}, unix.SYS_CLOSE_RANGE,
 			uintptr(pad.mark), uintptr(fdMax), unix.CLOSE_RANGE_UNSHARE)
 	}
 	c.moves.arrange()
@@ -99,38 +101,47 @@ func (c *cradle) files(m means) {
 			c.call(at, unix.SYS_CLOSE, to).mayFail = 1
 		case v.from == v.to:
 			c.call(at, unix.SYS_FCNTL, to, unix.F_SETFD, 0)
+		case v.to >= len(c.moves.source): // set aside
+			c.call(at, unix.SYS_DUP3, from, to, unix.O_CLOEXEC)
 		default:
 			c.call(at, unix.SYS_DUP3, from, to, 0)
 		}
 	}
+	first := len(c.moves.source)
 	if !m.noCloseRange {
-		c.call(step{verb: "close descriptors", number: -1}, unix.SYS_CLOSE_RANGE,
-			uintptr(len(c.moves.source)), uintptr(fdMax), 0)
+		c.call(step{verb: "close descriptors", number: unnumbered}, unix.SYS_CLOSE_RANGE, uintptr(first), uintptr(fdMax), 0)
+		return
+	}
+	// All others are close-on-exec, see sealInherited.
+	for fd := first; fd < standardFiles; fd++ {
+		c.call(step{verb: "close descriptor", number: fd}, unix.SYS_CLOSE, uintptr(fd)).mayFail = 1
 	}
 }
 
 // resetSignals has no handler of ours left by the time that signals are no
 // longer blocked: it would run in memory that is ours.
 func (c *cradle) resetSignals(m means, ignorePipe bool) {
-	act, dfl := c.action(sigDefault)
 	if m.oldClone {
+		dfl := c.action(sigDefault)
 		for sig := uintptr(1); sig <= signalMax; sig++ {
 			if disposition(sig) > sigIgnore {
 				c.call(step{verb: "reset signal", number: int(sig)}, unix.SYS_RT_SIGACTION, sig, dfl, 0, maskSize)
 			}
 		}
 	}
+	pipe := uintptr(sigDefault)
 	if ignorePipe {
-		act.handler = sigIgnore
+		pipe = sigIgnore
 	}
-	c.call(step{verb: "set SIGPIPE", number: -1}, unix.SYS_RT_SIGACTION, uintptr(unix.SIGPIPE), dfl, 0, maskSize)
+	c.call(step{verb: "set SIGPIPE", number: unnumbered},
+		unix.SYS_RT_SIGACTION, uintptr(unix.SIGPIPE), c.action(pipe), 0, maskSize)
 }
 
-func (c *cradle) action(handler uintptr) (*sigaction, uintptr) {
+// action is a struct sigaction in the child's memory.
+func (c *cradle) action(handler uintptr) uintptr {
 	mem := c.room(int(unsafe.Sizeof(sigaction{})))
-	act := (*sigaction)(unsafe.Pointer(unsafe.SliceData(mem)))
-	*act = sigaction{handler: handler}
-	return act, address(mem)
+	*(*sigaction)(unsafe.Pointer(unsafe.SliceData(mem))) = sigaction{handler: handler}
+	return address(mem)
 }
 
 // disposition is the handler of a signal in our process.
@@ -145,10 +156,10 @@ func disposition(sig uintptr) uintptr {
 
 func (c *cradle) group(s *Spec) {
 	if s.Setsid {
-		c.call(step{verb: "setsid", number: -1}, unix.SYS_SETSID)
+		c.call(step{verb: "setsid", number: unnumbered}, unix.SYS_SETSID)
 	}
 	if s.Setpgid {
-		c.call(step{verb: "setpgid", number: -1}, unix.SYS_SETPGID, 0, 0)
+		c.call(step{verb: "setpgid", number: unnumbered}, unix.SYS_SETPGID, 0, 0)
 	}
 }
 
@@ -176,18 +187,18 @@ func (c *cradle) credential(cr *Credential) {
 	}
 	mem := c.room(4 * len(cr.Groups))
 	copy(unsafe.Slice((*uint32)(unsafe.Pointer(unsafe.SliceData(mem))), len(cr.Groups)), cr.Groups)
-	c.call(step{verb: "setgroups", number: -1}, unix.SYS_SETGROUPS, uintptr(len(cr.Groups)), address(mem))
+	c.call(step{verb: "setgroups", number: unnumbered}, unix.SYS_SETGROUPS, uintptr(len(cr.Groups)), address(mem))
 	c.call(step{verb: "setgid", number: int(cr.GID)}, unix.SYS_SETGID, uintptr(cr.GID))
 	c.call(step{verb: "setuid", number: int(cr.UID)}, unix.SYS_SETUID, uintptr(cr.UID))
 }
 
 func (c *cradle) surroundings(s *Spec) {
-	c.call(step{verb: "set umask", number: -1}, unix.SYS_UMASK, uintptr(s.Umask))
+	c.call(step{verb: "set umask", number: unnumbered}, unix.SYS_UMASK, uintptr(s.Umask))
 	if s.Dir != "" {
 		c.call(step{verb: "chdir", object: s.Dir}, unix.SYS_CHDIR, c.text(s.Dir))
 	}
 	if s.NoNewPrivs {
-		c.call(step{verb: "set no_new_privs", number: -1}, unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1)
+		c.call(step{verb: "set no_new_privs", number: unnumbered}, unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1)
 	}
 }
 
@@ -205,9 +216,9 @@ func (c *cradle) program(s *Spec) {
 	argv[len(argv)-1] = 0
 	envAt := c.environment(s)
 	for _, o := range s.hook {
-		c.call(step{verb: "hook", number: -1}, o.nr, o.args[:]...).mayFail = o.mayFail
+		c.call(step{verb: "hook", number: unnumbered}, o.nr, o.args[:]...).mayFail = o.mayFail
 	}
-	c.call(step{verb: "unblock signals", number: -1}, unix.SYS_RT_SIGPROCMASK,
+	c.call(step{verb: "unblock signals", number: unnumbered}, unix.SYS_RT_SIGPROCMASK,
 		unix.SIG_SETMASK, uintptr(unsafe.Pointer(&c.w.none)), 0, maskSize)
 	c.call(step{verb: "exec", object: s.Path}, unix.SYS_EXECVE, path, argvAt, envAt)
 }
@@ -231,7 +242,7 @@ func (c *cradle) environment(s *Spec) uintptr {
 		mem[digits-1] = '='
 		envp[n] = address(mem)
 		n++
-		c.call(step{verb: "getpid", number: -1}, unix.SYS_GETPID).decimal = address(mem) + uintptr(digits)
+		c.call(step{verb: "getpid", number: unnumbered}, unix.SYS_GETPID).decimal = address(mem) + uintptr(digits)
 	}
 	envp[n] = 0
 	return at

@@ -56,12 +56,14 @@ type cradle struct {
 }
 
 // step names an op in errors: "setuid 7", "chdir /x". The number counts if
-// there is no object, and is left out if negative.
+// there is no object and it is not unnumbered.
 type step struct {
 	verb   string
 	object string
 	number int
 }
+
+const unnumbered = -1 << 31
 
 const (
 	wombSize = int(unsafe.Sizeof(womb{}))
