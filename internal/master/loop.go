@@ -1,0 +1,160 @@
+package master
+
+import (
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/brood-project/brood/internal/child"
+	"github.com/brood-project/brood/internal/pool"
+)
+
+// Run is the loop. It returns the signal that asked it to end; what becomes of
+// the children then is the caller's to decide.
+func (m *Master) Run() os.Signal {
+	signal.Notify(m.signals, unix.SIGHUP, unix.SIGTERM, unix.SIGINT, unix.SIGQUIT, unix.SIGCHLD)
+	defer signal.Stop(m.signals)
+	go m.poller.run()
+	m.settle()
+	for m.ended == nil {
+		select {
+		case events := <-m.poller.ready:
+			m.readable(events)
+			m.poller.resume <- struct{}{}
+		case b := <-m.born:
+			m.answered(b)
+		case s := <-m.signals:
+			m.signalled(s)
+		case p := <-m.proposed:
+			m.consider(p)
+		case f := <-m.calls:
+			f()
+		case <-m.timer.C:
+			m.ringing = 0
+			m.ring()
+		}
+		m.settle()
+	}
+	return m.ended
+}
+
+// readable hands a batch of readiness on.
+func (m *Master) readable(events []unix.EpollEvent) {
+	for i := range events {
+		src := m.poller.source(&events[i])
+		switch {
+		case src == nil: // closed within this batch
+		case src.socket == nil:
+			m.readStatus(src.service)
+		default:
+			src.armed = false
+			m.markDirty(src.service)
+			m.step(src.service, pool.Event{Kind: pool.ClientWaits, N: m.waiting(src)})
+		}
+	}
+}
+
+// answered takes the outcome of a birth.
+func (m *Master) answered(b child.Birth) {
+	generation := uint32(b.Token)
+	s := m.births[generation]
+	delete(m.births, generation)
+	s.birthEnded()
+	if b.Err != nil {
+		m.step(s, pool.Event{Kind: pool.Stillborn, Generation: generation, Code: m.tellStillborn(s, b.Err)})
+		return
+	}
+	m.children[int32(b.PID)] = s
+	m.step(s, pool.Event{Kind: pool.Born, Generation: generation, PID: int32(b.PID)})
+	m.reap() // it may have died while its pid was not known
+}
+
+// signalled does what a signal asks for.
+func (m *Master) signalled(s os.Signal) {
+	switch s {
+	case unix.SIGCHLD:
+		m.reap()
+	case unix.SIGHUP:
+		m.reload()
+	default:
+		m.ended = s
+	}
+}
+
+// reap buries the dead.
+func (m *Master) reap() {
+	for {
+		d, ok := child.Reap(m.isChild)
+		if !ok {
+			return
+		}
+		s := m.children[int32(d.PID)]
+		if s == nil {
+			continue // a stranger's orphan: it falls to pid 1
+		}
+		delete(m.children, int32(d.PID))
+		m.step(s, pool.Event{Kind: pool.Died, PID: int32(d.PID), Code: exitCode(d.Status)})
+	}
+}
+
+func (m *Master) isChild(pid int) bool { return m.children[int32(pid)] != nil }
+
+// exitCode is how a child ended, in the pool's terms.
+func exitCode(w syscall.WaitStatus) int32 {
+	if w.Signaled() {
+		return -int32(w.Signal())
+	}
+	return int32(w.ExitStatus())
+}
+
+// step tells a pool what happened and does what it asks for. Events that come
+// up meanwhile wait their turn.
+func (m *Master) step(s *service, ev pool.Event) {
+	m.queue = append(m.queue, queued{s, ev})
+	if m.stepping {
+		return
+	}
+	m.stepping = true
+	for i := 0; i < len(m.queue); i++ {
+		q := m.queue[i]
+		for _, a := range q.service.pool.Step(m.now(), q.event) {
+			m.perform(q.service, &a)
+		}
+	}
+	m.queue = m.queue[:0]
+	m.stepping = false
+}
+
+// settle ends a batch: sockets are watched or not as the pools have it by now,
+// and the timer is set to the next ring.
+func (m *Master) settle() {
+	for _, s := range m.dirty {
+		s.dirty = false
+		m.applyWatch(s)
+	}
+	m.dirty = m.dirty[:0]
+	switch next := m.rings.next(); {
+	case next == m.ringing:
+	case next == 0:
+		m.timer.Stop()
+		m.ringing = 0
+	default:
+		m.timer.Reset(time.Duration(next - m.now()))
+		m.ringing = next
+	}
+}
+
+// ring tells every pool whose time has come.
+func (m *Master) ring() {
+	now := m.now()
+	for {
+		s := m.rings.due(now)
+		if s == nil {
+			return
+		}
+		m.step(s, pool.Event{Kind: pool.Ticked})
+	}
+}

@@ -1,0 +1,145 @@
+package master
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/brood-project/brood/internal/child"
+	"github.com/brood-project/brood/internal/listen"
+	"github.com/brood-project/brood/internal/plan"
+	"github.com/brood-project/brood/internal/pool"
+)
+
+// Proposal is a plan that was read and is not in force yet.
+type Proposal struct {
+	Plan *plan.Plan
+	// Warnings do not stand in the way of the plan.
+	Warnings plan.Diagnostics
+	// Accepted, if not nil, is called in the loop once the plan is in force.
+	Accepted func()
+}
+
+// Options is what a Master is made from.
+type Options struct {
+	// First is the plan to begin with.
+	First *plan.Plan
+	// Reload reads the plan anew. It is called outside the loop and may take
+	// its time. An error leaves the plan in force as it is; one of type
+	// plan.Diagnostics is logged line by line.
+	Reload func() (*Proposal, error)
+	// Describe is what the log says after "reload -- ".
+	Describe string
+	// LimitFile is where the operator writes process limits.
+	LimitFile string
+	// Log takes all lines; its handler MUST not block for long.
+	Log *slog.Logger
+	// LastWords finds what a child that has died said last, "" if that
+	// cannot be known. It is called outside the loop. May be nil.
+	LastWords func(pid int, died time.Time) string
+	// WakeUID and WakeGID are whose rights a wake-up of a fifo uses.
+	WakeUID, WakeGID int
+	// QueueDirectory is what Postfix's wording of an error leaves out of paths;
+	// empty for native services.
+	QueueDirectory string
+	// Births is how many children may be born at the same time.
+	Births int
+}
+
+// Master is a running set of services. All its fields belong to the loop.
+type Master struct {
+	opts  Options
+	log   *slog.Logger
+	epoch time.Time
+
+	plan     *plan.Plan
+	services map[string]*service
+	// ending are services that the plan has no more, until their last child
+	// is gone.
+	ending map[*service]struct{}
+	// children and births find the service of a pid and of a generation.
+	children map[int32]*service
+	births   map[uint32]*service
+	gens     pool.Generations
+
+	sockets *listen.Set
+	poller  *poller
+	nursery *child.Nursery
+	flow    [2]int
+
+	born     chan child.Birth
+	signals  chan os.Signal
+	proposed chan proposed
+	calls    chan func()
+	timer    *time.Timer
+	rings    timerHeap
+	ringing  pool.Time // what timer is set to; 0 when it is stopped
+
+	queue     []queued
+	stepping  bool
+	dirty     []*service
+	reloading bool
+	again     bool // another reload was asked for meanwhile
+	reader    statusReader
+	ended     os.Signal
+	// later is what runs outside the loop and should be let finish.
+	later sync.WaitGroup
+}
+
+// queued is an event on its way to a pool.
+type queued struct {
+	service *service
+	event   pool.Event
+}
+
+// New opens every socket of the first plan. AFTER: either all are open, or the
+// error says which are not and why, and none is.
+func New(opts Options) (*Master, error) {
+	m := &Master{
+		opts:     opts,
+		log:      opts.Log,
+		epoch:    time.Now().Add(-time.Second),
+		plan:     &plan.Plan{},
+		services: make(map[string]*service, len(opts.First.Services)),
+		ending:   make(map[*service]struct{}),
+		children: make(map[int32]*service),
+		births:   make(map[uint32]*service),
+		sockets:  &listen.Set{},
+		born:     make(chan child.Birth, 64),
+		signals:  make(chan os.Signal, 64),
+		proposed: make(chan proposed, 1),
+		calls:    make(chan func(), 16),
+		timer:    time.NewTimer(time.Hour),
+	}
+	m.timer.Stop()
+	if err := m.openShared(); err != nil {
+		return nil, err
+	}
+	m.nursery = child.NewNursery(max(1, opts.Births), func(b child.Birth) { m.born <- b })
+	if err := m.adopt(opts.First); err != nil {
+		m.closeShared()
+		return nil, err
+	}
+	return m, nil
+}
+
+// now is the pools' clock. It begins at one second, because 0 means never.
+func (m *Master) now() pool.Time { return pool.Time(time.Since(m.epoch)) }
+
+// Call runs f in the loop and returns when it is done, or with ctx.
+func (m *Master) Call(ctx context.Context, f func()) error {
+	done := make(chan struct{})
+	select {
+	case m.calls <- func() { f(); close(done) }:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

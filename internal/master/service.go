@@ -1,0 +1,155 @@
+package master
+
+import (
+	"golang.org/x/sys/unix"
+
+	"github.com/brood-project/brood/internal/child"
+	"github.com/brood-project/brood/internal/listen"
+	"github.com/brood-project/brood/internal/plan"
+	"github.com/brood-project/brood/internal/pool"
+	"github.com/brood-project/brood/masterproto"
+)
+
+// service is one service at work.
+type service struct {
+	plan *plan.Service
+	pool *pool.Pool
+
+	// listeners are the open sockets, in the order of the plan's endpoints.
+	listeners []*source
+	// status is the channel that children born from now on report by; nil
+	// until the first is born.
+	status *statusChannel
+
+	watched bool // what the pool wants
+	dirty   bool // what it wants may differ from what is
+
+	// births are those under way. Descriptors that one of them may be using
+	// are closed when the last has been answered.
+	births int
+	unused []func()
+
+	ringAt pool.Time // place in the timer heap
+	ringIx int
+
+	gossipSince             pool.Time
+	gossipCount, gossipLost int
+}
+
+// source is something in the epoll set: a listening socket, or a service's
+// status channel when socket is nil.
+type source struct {
+	service *service
+	socket  *listen.Socket
+	fd      int
+	slot    int32
+	known   bool // in the epoll set
+	armed   bool // will tell
+}
+
+func (s *service) birthBegun() { s.births++ }
+
+// birthEnded closes what nobody can be using any more.
+func (s *service) birthEnded() {
+	s.births--
+	if s.births > 0 {
+		return
+	}
+	for _, closeIt := range s.unused {
+		closeIt()
+	}
+	s.unused = nil
+}
+
+// whenUnused calls closeIt as soon as no birth under way can be using what it
+// closes.
+func (s *service) whenUnused(closeIt func()) {
+	if s.births == 0 {
+		closeIt()
+		return
+	}
+	s.unused = append(s.unused, closeIt)
+}
+
+// markDirty has the next settle look at the service.
+func (m *Master) markDirty(s *service) {
+	if !s.dirty {
+		s.dirty = true
+		m.dirty = append(m.dirty, s)
+	}
+}
+
+// applyWatch makes the epoll set agree with what the pool wants.
+func (m *Master) applyWatch(s *service) {
+	for _, src := range s.listeners {
+		if src.armed == s.watched {
+			continue
+		}
+		if err := m.poller.watch(src, s.watched); err != nil {
+			m.logWatchFailed(s, err)
+		}
+	}
+}
+
+// waiting is how many clients wait at a socket, as far as the policy needs to
+// know: 0 when one is all that it would give birth for.
+func (m *Master) waiting(src *source) int32 {
+	if src.service.plan.Policy.Ramp <= 1 {
+		return 0
+	}
+	n, err := src.socket.Waiting()
+	if err != nil {
+		return 0
+	}
+	return int32(n)
+}
+
+// waitingAll is how many clients wait at all sockets of a service.
+func (m *Master) waitingAll(s *service) int32 {
+	total := 0
+	for _, src := range s.listeners {
+		if n, err := src.socket.Waiting(); err == nil {
+			total += n
+		}
+	}
+	return int32(total)
+}
+
+// spec is the birth of one child of a service.
+func (m *Master) spec(s *service, a *pool.Action) *child.Spec {
+	c := &s.plan.Command
+	args := c.Args
+	if a.Stress && c.StressArgs != nil {
+		args = c.StressArgs
+	}
+	files := make([]int, 0, masterproto.FDListen+len(s.listeners))
+	files = append(files, 0, 1, 2, m.flow[0], m.flow[1], s.status.theirs)
+	for _, src := range s.listeners {
+		files = append(files, src.fd)
+	}
+	return &child.Spec{
+		Path: c.Path, Args: args, Env: c.Env, Dir: c.Dir, Umask: c.Umask,
+		EnvMore: []string{masterproto.EnvGeneration + "=" + masterproto.FormatGeneration(a.Generation)},
+		Files:   files, IgnoreSIGPIPE: c.IgnoreSIGPIPE,
+	}
+}
+
+// openShared makes what all services share.
+func (m *Master) openShared() (err error) {
+	if m.poller, err = newPoller(); err != nil {
+		return err
+	}
+	pipe := make([]int, 2)
+	if err := unix.Pipe2(pipe, unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
+		m.poller.close()
+		return err
+	}
+	m.flow = [2]int{pipe[0], pipe[1]}
+	return nil
+}
+
+func (m *Master) closeShared() {
+	unix.Close(m.flow[0])
+	unix.Close(m.flow[1])
+	m.poller.close()
+}
