@@ -7,7 +7,7 @@ import "testing"
 func TestThousandMessages(t *testing.T) {
 	under(t, func(t *testing.T, master flavour) {
 		in := newInstance(t, master)
-		sink := in.sink()
+		sink := in.newSink().start()
 		in.transport(map[string]string{"relay.test": sink.nexthop("relay")})
 		in.set("smtpd_client_event_limit_exceptions", "") // so that anvil has work
 		in.chroot()

@@ -20,7 +20,7 @@ import (
 
 // patience is how long a test waits for anything before it gives up. It is
 // never what a test takes when all is well.
-const patience = 60 * time.Second
+const patience = 10 * time.Second
 
 // instance is one complete mail system below a directory of its own.
 type instance struct {
@@ -70,6 +70,13 @@ func newInstance(t *testing.T, master flavour) *instance {
 	in.defaultRows()
 	in.write()
 	return in
+}
+
+// within is the same instance for a subtest.
+func (in *instance) within(t *testing.T) *instance {
+	other := *in
+	other.T = t
+	return &other
 }
 
 // nobody owns the delivered mail.
@@ -124,6 +131,7 @@ func (in *instance) defaultMain() map[string]string {
 		"local_recipient_maps":             "",
 		"alias_maps":                       "",
 		"alias_database":                   "",
+		"mail_spool_directory":             in.mail,
 		"virtual_mailbox_domains":          "virtual.test",
 		"virtual_mailbox_base":             in.mail,
 		"virtual_mailbox_maps":             "static:box/",

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"net"
 	"net/textproto"
@@ -61,26 +62,32 @@ type sink struct {
 	in   *instance
 	dir  string
 	port int
+	stop func()
 }
 
-// sink starts smtp-sink; it ends with the test.
-func (in *instance) sink(options ...string) *sink {
+// newSink makes a sink that does not listen yet.
+func (in *instance) newSink() *sink {
 	in.Helper()
-	s := &sink{in: in, port: freePort(in)}
-	var err error
-	s.dir, err = os.MkdirTemp(in.dir, "sink-")
+	dir, err := os.MkdirTemp(in.dir, "sink-")
 	must(in, err)
-	must(in, os.Chown(s.dir, nobody, nobody))
+	must(in, os.Chown(dir, nobody, nobody))
+	return &sink{in: in, dir: dir, port: freePort(in)}
+}
+
+// start starts smtp-sink; it ends with the test at the latest.
+func (s *sink) start(options ...string) *sink {
+	s.in.Helper()
 	args := append(options, "-u", "nobody", "-d", s.dir+"/m.", address(s.port), "100")
-	cmd := in.command(context.Background(), "smtp-sink", args...)
-	must(in, cmd.Start())
+	cmd := s.in.command(context.Background(), "smtp-sink", args...)
+	must(s.in, cmd.Start())
 	over := make(chan struct{})
 	go func() { _ = cmd.Wait(); close(over) }()
-	in.Cleanup(func() {
+	s.stop = func() {
 		_ = cmd.Process.Signal(syscall.SIGTERM)
 		<-over
-	})
-	in.until("smtp-sink to listen", func() bool { return listening(address(s.port)) })
+	}
+	s.in.Cleanup(s.stop)
+	s.in.until("smtp-sink to listen", func() bool { return listening(address(s.port)) })
 	return s
 }
 
@@ -161,34 +168,37 @@ func recipientOf(t *testing.T, file string) string {
 	return ""
 }
 
-// queued are the queue files of a queue.
-func (in *instance) queued(queue string) []string {
+// queued are the queue files of some queues, whose directories may be nested.
+func (in *instance) queued(queues ...string) []string {
 	in.Helper()
-	return glob(in.T, in.queue+"/"+queue+"/*")
+	var files []string
+	for _, queue := range queues {
+		err := filepath.WalkDir(in.queue+"/"+queue, func(path string, d fs.DirEntry, err error) error {
+			if err == nil && d.Type().IsRegular() {
+				files = append(files, path)
+			}
+			return nil // what has gone in the meantime is delivered
+		})
+		must(in, err)
+	}
+	return files
 }
 
 func (in *instance) queueIsEmpty() bool {
-	for _, queue := range []string{"maildrop", "incoming", "active", "deferred"} {
-		if len(in.queued(queue)) > 0 {
-			return false
-		}
-	}
-	return true
+	return len(in.queued("maildrop", "incoming", "active", "deferred")) == 0
 }
 
 // dialog is an SMTP client that goes step by step.
 type dialog struct {
-	t *testing.T
+	t   *testing.T
+	raw net.Conn
 	*textproto.Conn
 }
 
 // dial opens a session and reads the greeting.
 func dial(t *testing.T, addr string) *dialog {
 	t.Helper()
-	c, err := net.Dial("tcp", addr)
-	must(t, err)
-	t.Cleanup(func() { _ = c.Close() })
-	d := &dialog{t, textproto.NewConn(c)}
+	d := dialFrom(t, "127.0.0.1", addr)
 	d.expect(220)
 	return d
 }
