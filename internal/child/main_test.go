@@ -17,9 +17,10 @@ const roleEnv = "CHILD_TEST_ROLE"
 
 // roles are what the test binary can be instead of a test.
 var roles = map[string]func(){
-	"report":  report,
-	"pause":   func() { select {} },
-	"manager": manager,
+	"report":    report,
+	"limits":    limits,
+	"crowded":   crowded,
+	"subreaper": subreaper,
 }
 
 func TestMain(m *testing.M) {
@@ -181,6 +182,18 @@ func (l *loop) turn() {
 			l.t.Errorf("process %d died before it was born", d.PID)
 		}
 		delete(l.books, d.PID)
+	}
+}
+
+// until waits for what no event tells.
+func until(t *testing.T, condition func() bool) {
+	t.Helper()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(20 * time.Second); !condition(); <-tick.C {
+		if time.Now().After(deadline) {
+			t.Fatal("it does not come to pass")
+		}
 	}
 }
 

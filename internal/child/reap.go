@@ -79,12 +79,15 @@ func (r *register) state(pid int) state {
 		return alive
 	}
 	for c := range r.inFlight {
-		if int(atomic.LoadInt32(&c.w.pid)) == pid {
+		if c.pid() == pid {
 			return inFlight
 		}
 	}
 	return unknown
 }
+
+// pid is the id of the process of a birth in flight; 0 before there is one.
+func (c *cradle) pid() int { return int(atomic.LoadInt32(&c.w.pid)) }
 
 // held tells whether a process that has ended is not to be buried yet.
 func (r *register) held(pid int, known func(int) bool) bool {
