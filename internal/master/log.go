@@ -22,6 +22,7 @@ import (
 
 // tell logs what a pool has to say.
 func (m *Master) tell(s *service, a *pool.Action) {
+	//exhaustive:enforce
 	switch a.Note {
 	case pool.NoteDied:
 		m.warn(s, fmt.Sprintf("process %s pid %d %s", s.plan.Command.Path, a.PID, ending(a.Code)))

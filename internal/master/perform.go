@@ -11,6 +11,7 @@ import (
 
 // perform does one thing that a pool asked for.
 func (m *Master) perform(s *service, a *pool.Action) {
+	//exhaustive:enforce
 	switch a.Kind {
 	case pool.Watch, pool.Unwatch:
 		s.watched = a.Kind == pool.Watch

@@ -83,6 +83,7 @@ func (p *Pool) Step(now Time, ev Event) []Action {
 
 // happen enters one event into the books.
 func (p *Pool) happen(ev *Event) {
+	//exhaustive:enforce
 	switch ev.Kind {
 	case Started:
 		p.started = true
