@@ -68,7 +68,7 @@ type answer struct {
 // with status 0 when the test goes away. Its exit status is 99 when it cannot
 // find the test at all.
 func daemonMain() int {
-	hello := birth{PID: os.Getpid(), Args: os.Args, Env: os.Environ(), Descriptors: descriptorsOf(os.Getpid())}
+	hello := birth{PID: os.Getpid(), Args: os.Args, Env: os.Environ(), Descriptors: descriptorsOf(self)}
 	hello.Dir, _ = os.Getwd()
 	conn, err := net.Dial("unix", controlSocket)
 	if err != nil {
@@ -258,11 +258,22 @@ func startOrphans(n int, list []byte) (answer, error) {
 	return answer{N: n}, os.WriteFile(string(list), []byte(pids.String()), 0o600)
 }
 
-// descriptorsOf lists what a process has open, but for the descriptor that
-// the looking itself takes. Go's own are not there yet when a fake daemon
-// calls it first.
+// self stands for the caller where a pid is asked for: in a pid namespace a
+// process does not know the pid by which /proc knows it.
+const self = 0
+
+func procDir(pid int) string {
+	if pid == self {
+		return "/proc/self"
+	}
+	return fmt.Sprintf("/proc/%d", pid)
+}
+
+// descriptorsOf lists what a process has open, lowest first. For the caller it
+// leaves out what the looking itself takes: the directory, and the two by which
+// Go's runtime waits.
 func descriptorsOf(pid int) []descriptor {
-	dir := fmt.Sprintf("/proc/%d/fd", pid)
+	dir := procDir(pid) + "/fd"
 	entries, _ := os.ReadDir(dir)
 	var list []descriptor
 	for _, e := range entries {
@@ -271,8 +282,7 @@ func descriptorsOf(pid int) []descriptor {
 			continue
 		}
 		link, err := os.Readlink(filepath.Join(dir, e.Name()))
-		if err != nil || strings.HasPrefix(link, "/proc/") || link == "anon_inode:[eventpoll]" && pid == os.Getpid() ||
-			link == "anon_inode:[eventfd]" && pid == os.Getpid() {
+		if err != nil || pid == self && (strings.HasPrefix(link, "/proc/") || link == "anon_inode:[eventpoll]" || link == "anon_inode:[eventfd]") {
 			continue
 		}
 		list = append(list, descriptor{FD: fd, Link: link, Nonblock: descriptorFlags(pid, fd)&syscall.O_NONBLOCK != 0})
@@ -284,7 +294,7 @@ func descriptorsOf(pid int) []descriptor {
 // descriptorFlags are the open flags of a process's descriptor, close-on-exec
 // included.
 func descriptorFlags(pid, fd int) int {
-	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/fdinfo/%d", pid, fd))
+	text, _ := os.ReadFile(fmt.Sprintf("%s/fdinfo/%d", procDir(pid), fd))
 	for line := range strings.Lines(string(text)) {
 		if octal, ok := strings.CutPrefix(line, "flags:"); ok {
 			flags, _ := strconv.ParseInt(strings.TrimSpace(octal), 8, 64)

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -40,6 +41,7 @@ type instance struct {
 	rows   []string
 	env    []string
 	attr   syscall.SysProcAttr
+	bare   bool     // without -c
 	wrap   []string // a command in front of the master, such as unshare -pf
 	log    *logReader
 	nest   *nest
@@ -67,6 +69,7 @@ func newInstance(t *testing.T, m master) *instance {
 	self, err := os.Executable()
 	in.must(err)
 	in.must(os.Symlink(self, in.path("lib", fakeCommand)))
+	in.must(os.Symlink(m.path, in.path("lib/master"))) // a diverted binary has another name
 	in.must(os.WriteFile(in.path("lib/raw"), []byte(rawScript), 0o755))
 	in.set("compatibility_level = 3.6",
 		"queue_directory = "+in.path("queue"),
@@ -112,8 +115,30 @@ func (in *instance) must(err error) {
 	}
 }
 
-// set adds lines to main.cf; the last setting of a name wins, as in Postfix.
-func (in *instance) set(lines ...string) { in.params = append(in.params, lines...) }
+// ownSyslog gives the master a /dev of its own whose /dev/log is the test, for
+// what a master says before it heeds maillog_file. Postfix heeds it only when
+// it is all set up; a row that asks for an early line takes it from either.
+func (in *instance) ownSyslog() {
+	in.t.Helper()
+	in.log.listen(in.t, in.path("log/syslog"))
+	script := `mount -t tmpfs none /dev &&
+		mknod -m 666 /dev/null c 1 3 && mknod -m 666 /dev/zero c 1 5 && mknod -m 666 /dev/full c 1 7 &&
+		mknod -m 666 /dev/random c 1 8 && mknod -m 666 /dev/urandom c 1 9 &&
+		ln -s "$0" /dev/log && exec "$@"`
+	in.wrap = []string{"unshare", "--mount", "sh", "-c", script, in.path("log/syslog")}
+}
+
+// set puts settings into main.cf, in the place of earlier ones of their names.
+func (in *instance) set(lines ...string) {
+	for _, line := range lines {
+		name, _, _ := strings.Cut(line, "=")
+		in.params = slices.DeleteFunc(in.params, func(old string) bool {
+			known, _, _ := strings.Cut(old, "=")
+			return strings.TrimSpace(known) == strings.TrimSpace(name)
+		})
+		in.params = append(in.params, line)
+	}
+}
 
 // service adds rows to master.cf.
 func (in *instance) service(rows ...string) { in.rows = append(in.rows, rows...) }
@@ -145,12 +170,13 @@ func (in *instance) writeConfiguration() {
 // command is the master's command line on this instance, not yet started.
 func (in *instance) command(options ...string) *exec.Cmd {
 	in.writeConfiguration()
-	args := append([]string{"master", "-c", in.path("conf")}, options...)
-	cmd := exec.Command(in.m.path)
-	cmd.Args = args
-	if len(in.wrap) > 0 {
-		cmd = exec.Command(in.wrap[0], append(append(in.wrap[1:], in.m.path), args[1:]...)...)
+	args := []string{in.path("lib/master")}
+	if !in.bare {
+		args = append(args, "-c", in.path("conf"))
 	}
+	args = append(args, options...)
+	args = slices.Concat(in.wrap, args)
+	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH")}, in.env...)
 	attr := in.attr
 	cmd.SysProcAttr = &attr

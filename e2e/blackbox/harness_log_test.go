@@ -14,22 +14,31 @@ import (
 // logReader is the test's end of the log: it listens where postlogd(8) would,
 // so that every line arrives as an event.
 type logReader struct {
-	conn   *net.UnixConn
+	conns  []*net.UnixConn
 	mu     sync.Mutex
 	lines  []logLine
-	next   int // lines before it were waited for
 	waiter chan struct{}
 }
 
 // logLine is one record: "TAG[PID]: TEXT" without the date and the host.
 // Postfix writes no severity for info, which Text has here as "info: ".
 type logLine struct {
-	Tag  string
-	PID  string
-	Text string
+	Tag      string
+	PID      string
+	Text     string
+	Priority string // "<22>" and the like, of syslog(3) alone
+	waited   bool   // a test waited for it and got it
 }
 
 func newLogReader(t *testing.T, path string) *logReader {
+	t.Helper()
+	r := &logReader{waiter: make(chan struct{})}
+	r.listen(t, path)
+	return r
+}
+
+// listen adds a socket from which lines come.
+func (r *logReader) listen(t *testing.T, path string) {
 	t.Helper()
 	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
 	if err != nil {
@@ -38,15 +47,14 @@ func newLogReader(t *testing.T, path string) *logReader {
 	if err := os.Chmod(path, 0o666); err != nil {
 		t.Fatal(err)
 	}
-	r := &logReader{conn: conn, waiter: make(chan struct{})}
-	go r.read()
-	return r
+	r.conns = append(r.conns, conn)
+	go r.read(conn)
 }
 
-func (r *logReader) read() {
+func (r *logReader) read(conn *net.UnixConn) {
 	buf := make([]byte, 64<<10)
 	for {
-		n, err := r.conn.Read(buf)
+		n, err := conn.Read(buf)
 		if errors.Is(err, net.ErrClosed) {
 			return
 		}
@@ -68,7 +76,9 @@ func (r *logReader) add(record string) {
 	r.waiter = make(chan struct{})
 }
 
-var logRecord = regexp.MustCompile(`^[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \S+ ([^\[ ]+)\[(\d+)\]: ((?s:.*?))\n?$`)
+// logRecord is the form of a record: postlog's has the host's name, syslog's
+// has the priority instead.
+var logRecord = regexp.MustCompile(`^(<\d+>)?[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d (?:\S+ )?([^\[ ]+)\[(\d+)\]: ((?s:.*?))[\n\x00]*$`)
 
 var severity = regexp.MustCompile(`^(warning|error|fatal|panic): `)
 
@@ -77,24 +87,23 @@ func parseLogLine(record string) (logLine, bool) {
 	if match == nil {
 		return logLine{}, false
 	}
-	text := match[3]
+	text := match[4]
 	if !severity.MatchString(text) {
 		text = "info: " + text
 	}
-	return logLine{Tag: match[1], PID: match[2], Text: text}, true
+	return logLine{Priority: match[1], Tag: match[2], PID: match[3], Text: text}, true
 }
 
-// wait returns the next line that matches, counted from the last one that was
-// waited for; lines in between are passed over.
+// wait returns the oldest line that matches and that no wait returned before.
 func (r *logReader) wait(t *testing.T, pattern string) logLine {
 	t.Helper()
 	re := regexp.MustCompile(pattern)
 	timeout := time.After(patience)
 	for {
 		r.mu.Lock()
-		for i, line := range r.lines[r.next:] {
-			if re.MatchString(line.Text) {
-				r.next += i + 1
+		for i, line := range r.lines {
+			if !line.waited && re.MatchString(line.Text) {
+				r.lines[i].waited = true
 				r.mu.Unlock()
 				return line
 			}
@@ -135,9 +144,13 @@ func (r *logReader) all() string {
 	defer r.mu.Unlock()
 	var b strings.Builder
 	for _, line := range r.lines {
-		b.WriteString("  " + line.Tag + "[" + line.PID + "] " + line.Text + "\n")
+		b.WriteString("  " + line.Priority + line.Tag + "[" + line.PID + "] " + line.Text + "\n")
 	}
 	return b.String()
 }
 
-func (r *logReader) close() { r.conn.Close() }
+func (r *logReader) close() {
+	for _, conn := range r.conns {
+		conn.Close()
+	}
+}

@@ -23,6 +23,8 @@ type running struct {
 	// pid is the master's; it differs from the started process when a wrapper
 	// or -w stands in front.
 	pid int
+	// detached masters outlive the process that was started.
+	detached bool
 }
 
 func startRunning(t *testing.T, cmd *exec.Cmd) *running {
@@ -61,9 +63,7 @@ func (r *running) wait() *os.ProcessState {
 // kill ends the master and all its children, whatever state they are in. The
 // children are those of the books of the kernel, never of a name.
 func (r *running) kill() {
-	select {
-	case <-r.done:
-	default:
+	if r.alive() || r.detached {
 		children := childrenOf(r.pid)
 		_ = syscall.Kill(r.pid, syscall.SIGKILL)
 		for _, pid := range children {
