@@ -1,0 +1,37 @@
+# The few commands that everybody needs. `make help` lists them.
+
+SHELL    := /bin/bash
+GOFLAGS  ?=
+LINT     := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS  := -s -w -X main.version=$(VERSION)
+export DEBIAN_FRONTEND := noninteractive
+
+.PHONY: help
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+.PHONY: build
+build: ## bin/brood and bin/broodd, static
+	CGO_ENABLED=0 go build $(GOFLAGS) -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
+
+.PHONY: demo
+demo: build ## see a birth, a full pool, a crash and the recovery; needs nothing but Go
+	@bin/brood demo
+
+.PHONY: test
+test: test-deps build lint ## everything: installs what the tests need (apt, as root), builds, lints, tests with the race detector
+	CGO_ENABLED=1 go test -race -timeout 20m ./...
+
+.PHONY: test-short
+test-short: ## what needs neither root nor Postfix
+	go test -short ./...
+
+.PHONY: test-deps
+test-deps: ## the Debian packages that the tests use
+	@scripts/test-deps
+
+.PHONY: lint
+lint: ## go vet and golangci-lint
+	go vet ./...
+	go run $(LINT) run ./...
