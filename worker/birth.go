@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -31,6 +32,7 @@ type kind uint8
 const (
 	bornToMaster  kind = iota + 1 // master(8): sockets from 6, status on 5
 	bornToSystemd                 // sd_listen_fds(3), sd_notify(3)
+	bornToClient                  // -S: the client is descriptor 0
 	bornAlone                     // -standalone, for trying a worker from a shell
 )
 
@@ -54,6 +56,9 @@ var errOrphan = errors.New("cannot start: nobody passed a listening socket to th
 func findBirth(argv []string) (birth, []string, error) {
 	if len(argv) >= 2 && argv[0] == "-standalone" {
 		return birth{kind: bornAlone, address: argv[1], statusFD: -1, status: silent{}}, argv[2:], nil
+	}
+	if slices.Contains(argv, "-"+string(masterproto.OptStdio)) {
+		return birth{kind: bornToClient, statusFD: -1, status: silent{}}, argv, nil
 	}
 	if text, ok := os.LookupEnv(masterproto.EnvGeneration); ok && isSocket(masterproto.FDStatus) {
 		generation, err := masterproto.ParseGeneration(text)
@@ -95,7 +100,7 @@ func listenFDs() (int, bool) {
 // arguments parses the standard vector of a master. Other managers have none:
 // all arguments are the author's.
 func (b *birth) arguments(name string, argv []string) (arguments, error) {
-	if b.kind == bornToMaster {
+	if b.kind == bornToMaster || b.kind == bornToClient {
 		return parseArguments(name, argv)
 	}
 	return arguments{service: name, sockets: len(b.listeners), rest: argv, single: true}, nil

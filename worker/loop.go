@@ -31,6 +31,9 @@ type loop struct {
 	// most is the number of clients at which there is no room; 0 means that
 	// there always is.
 	most int
+	// hasty: leave at once when the worker takes no more clients, because
+	// somebody else waits for those that are left.
+	hasty bool
 
 	mu      sync.Mutex
 	clients int
@@ -54,7 +57,8 @@ func newLoop(w *Worker, most int) (*loop, error) {
 }
 
 // next waits until a client, a message or a wake-up is there and returns its
-// descriptor, or errLeave. After errLeave there is no client left.
+// descriptor, or errLeave. After errLeave there is no client left, unless the
+// loop is hasty.
 func (l *loop) next() (int, error) {
 	for {
 		room, timeout, done := l.outlook(time.Now())
@@ -85,7 +89,7 @@ func (l *loop) outlook(now time.Time) (room bool, timeout time.Duration, done bo
 	defer l.mu.Unlock()
 	idle := l.clients == 0
 	if l.ending {
-		return false, -1, idle
+		return false, -1, idle || l.hasty
 	}
 	timeout = -1
 	if idle {

@@ -115,6 +115,7 @@ func (w *Worker) ServeListener(ctx context.Context, most int, server Server) err
 	if err != nil {
 		return err
 	}
+	l.hasty = true
 	defer l.close()
 	defer l.until(ctx)()
 	shut := make(chan error, 1)
