@@ -89,7 +89,11 @@ func (l *loader) group(w word, name, key string) (int, bool) {
 	}
 	mine := gid == l.sys.GID || slices.Contains(l.sys.Groups, gid) && key == "socket"
 	if l.sys.UID != 0 && !mine {
-		l.needsRoot(w.at, "the group %s, which brood's own user is not in,", name)
+		what := "running a worker in the group %s"
+		if key == "socket" {
+			what = "giving the socket to the group %s"
+		}
+		l.needsRoot(w.at, what, name)
 	}
 	return gid, true
 }

@@ -1,6 +1,7 @@
 package native
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/brood-project/brood/internal/plan"
@@ -41,7 +42,7 @@ func (l *loader) checkDescriptors(set layered, s *settled) {
 	}
 	first, count := s.service.FD, len(s.fresh.listen)
 	if last := first + count - 1; count > 0 && first <= 2 && last >= 1 {
-		l.report.errorf(set.at("fd"), "the sockets would be descriptors %d to %d, and 1 and 2 are the worker's output", first, last).
+		l.report.errorf(set.at("fd"), "with fd = %d a socket would be descriptor %d, and 1 and 2 are the worker's output", first, max(first, 1)).
 			instead("write fd = 3")
 	}
 }
@@ -179,14 +180,16 @@ func (b *bound) service(l *loader, set layered, svc *Service) {
 	}
 	for _, a := range svc.Listen {
 		if first, taken := b.claim(a); taken {
-			l.report.errorf(a.at, "%s is taken: %s is listened at, at %s", a.Written, first.Written, first.Pos).
+			l.report.errorf(a.at, "%s collides with %s at %s", a.Written, first.Written, first.Pos).
 				instead("write another address, or leave one of the two out")
 		}
 	}
 	b.all += svc.Workers.Min
 	if s := set.find("ceilings"); s != nil && !s.failed {
-		for _, w := range s.value.words {
-			b.floors[w.text] += svc.Workers.Min
+		for i, w := range s.value.words {
+			if !slices.ContainsFunc(s.value.words[:i], func(v word) bool { return v.text == w.text }) {
+				b.floors[w.text] += svc.Workers.Min
+			}
 		}
 	}
 }

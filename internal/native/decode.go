@@ -85,8 +85,15 @@ func (s *schema) unknown(r *report, f *node, prefix string) {
 		a.instead("%s has %s", head, listOf(s.group[head], "and"))
 		return
 	}
+	if len(s.names) > namesShownMax {
+		a.instead("leave it out; docs/config.md has all keys")
+		return
+	}
 	a.instead("its keys are %s", listOf(s.names, "and"))
 }
+
+// namesShownMax is how many names of keys a diagnostic lists.
+const namesShownMax = 12
 
 // meant is the key that was probably meant: known by this name elsewhere, or
 // written almost like it.
@@ -108,17 +115,20 @@ func (s *schema) meant(r *report, name, prefix string) string {
 		}
 		return ""
 	}
-	if near := r.closest(lower, s.names); near != "" {
-		return s.asWritten(near, prefix)
-	}
 	full := make([]string, 0, len(s.keys))
 	for _, k := range s.keys {
 		if lastPart(k.name) == lower {
 			full = append(full, s.asWritten(k.name, prefix))
 		}
 	}
-	sort.Strings(full)
-	return listOf(full, "or")
+	if len(full) > 0 {
+		sort.Strings(full)
+		return listOf(full, "or")
+	}
+	if near := r.closest(lower, s.names); near != "" {
+		return s.asWritten(near, prefix)
+	}
+	return ""
 }
 
 // asWritten shows where a nested key goes.

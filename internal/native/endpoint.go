@@ -134,7 +134,10 @@ func schemeAdvice(name, rest string) string {
 func guessAddress(text string) string {
 	for _, s := range schemes {
 		if rest, ok := strings.CutPrefix(text, s.name+":"); ok {
-			return s.name + "://" + strings.TrimLeft(rest, "/")
+			if rest = strings.TrimLeft(rest, "/"); s.form[0] == '/' && !strings.HasPrefix(rest, "@") {
+				rest = "/" + rest
+			}
+			return s.name + "://" + rest
 		}
 	}
 	switch {

@@ -154,6 +154,9 @@ func (k *key) shown() string {
 // protocolNames are the words for the protocols, in the order of their numbers.
 var protocolNames = []string{"postfix", "systemd", "fastcgi", "inetd", "none"}
 
+// protocolAt is the protocol that protocolNames has at an index.
+func protocolAt(i int) plan.Protocol { return plan.Protocol(i + 1) }
+
 func protocolName(p plan.Protocol) string {
 	if p < 1 || int(p) > len(protocolNames) {
 		return "?"

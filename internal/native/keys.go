@@ -236,7 +236,7 @@ var hangKeys = []*key{
 	},
 	{
 		name: "busy", kind: kindTime, preset: `"never"`, example: `"5m"`, min: int64(timeMin), max: int64(timeMax), zero: "never", only: tellsBusy,
-		also: []string{"timeout", "request_timeout", "request_terminate_timeout", "harakiri", "job_timeout"},
+		also: []string{"request_timeout", "request_terminate_timeout", "harakiri", "job_timeout"},
 		doc:  "The longest that a worker may be with one client.",
 		put:  func(d *draft, v value) { d.service.Busy = v.duration() },
 	},

@@ -86,9 +86,20 @@ func wrongType(r *report, k *key, n *node) (value, bool) {
 	if n.kind == unstable.Invalid {
 		return value{}, false // told already
 	}
-	a := r.errorf(n.at, "%s wants %s, not %s", k.name, k.kind.wants, typeName(n))
+	a := r.errorf(n.at, "%s is %s, and wants %s", k.name, typeName(n), k.wants())
+	if k.choices != nil {
+		a.instead("write one of them")
+		return value{}, false
+	}
 	a.instead("write %s = %s", lastPart(k.name), suggestion(k, n))
 	return value{}, false
+}
+
+func (k *key) wants() string {
+	if k.choices != nil {
+		return quotedList(k.choices)
+	}
+	return k.kind.wants
 }
 
 // suggestion is the value that was most likely meant.
@@ -105,10 +116,12 @@ func suggestion(k *key, n *node) string {
 		if _, err := strconv.ParseFloat(n.text, 64); err == nil && n.kind == unstable.String {
 			return n.text
 		}
-	case k.kind == kindMask || k.kind == kindName || k.kind == kindText || k.kind == kindSize || k.kind == kindSignal:
-		if n.kind == unstable.Integer {
-			return quoted(written)
-		}
+	case n.kind == unstable.Integer && k.kind == kindSize:
+		return quoted(written + "M")
+	case n.kind == unstable.Integer && k.kind == kindMask:
+		return quoted("0" + written)
+	case n.kind == unstable.Integer && (k.kind == kindName || k.kind == kindText):
+		return quoted(written)
 	case k.kind == kindFlag:
 		if slices.Contains([]string{"true", "yes", "on", "1"}, strings.ToLower(n.text)) {
 			return "true"
@@ -157,8 +170,12 @@ func lastPart(name string) string { return name[strings.LastIndexByte(name, '.')
 
 // badValue reports text of the right type that means nothing to the key.
 func badValue(r *report, k *key, n *node, why string) (value, bool) {
+	shown := k.shown()
+	if guess := guessValue(k, n.text); guess != "" {
+		shown = quoted(guess)
+	}
 	r.errorf(n.at, "%s wants %s: %s", k.name, k.kind.wants, why).
-		instead("write %s = %s", lastPart(k.name), k.shown())
+		instead("write %s = %s", lastPart(k.name), shown)
 	return value{}, false
 }
 
@@ -286,7 +303,7 @@ func decodeChoice(r *report, k *key, n *node) (value, bool) {
 	}
 	i := slices.Index(k.choices, n.text)
 	if i < 0 {
-		a := r.errorf(n.at, "%s is no %s", quoted(n.text), strings.ReplaceAll(k.name, ".", " "))
+		a := r.errorf(n.at, "%s = %s is not known", k.name, quoted(n.text))
 		if near := r.closest(n.text, k.choices); near != "" {
 			a.instead("write %s", quoted(near))
 		} else {

@@ -73,7 +73,7 @@ func goodName(name string) bool {
 	return len(name) <= nameBytesMax && nameForm.MatchString(name)
 }
 
-const nameRule = "letters, digits, and . _ - behind the first, 64 at most"
+const nameRule = "a name of up to 64 letters, digits and . _ - that begins with a letter or digit"
 
 // decodeInstances takes a list of names, or the range { from, to }.
 func decodeInstances(r *report, k *key, n *node) (value, bool) {

@@ -304,7 +304,7 @@ func (l *loader) ceiling(n *node) {
 			s.key.put(&draft{ceiling: c}, s.value)
 		}
 	}
-	if len(settings) == 0 {
+	if len(n.fields) == 0 {
 		l.report.errorf(n.key, "ceiling %s has no workers", n.name).instead("write workers = 2, or how many there may be")
 	}
 	if l.ceilings == nil {

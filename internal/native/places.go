@@ -35,6 +35,8 @@ type places struct {
 	listen  []Listen
 	// birth is set where {fd} and {port} mean something.
 	birth bool
+	// failed is set once a placeholder could not be filled in.
+	failed bool
 }
 
 // expandAll expands each word, and returns the words' texts.
@@ -86,6 +88,7 @@ func (p *places) expand(w word) string {
 // value is what one placeholder stands for; what is unknown stays.
 func (p *places) value(at span, name string, index int, whole string) string {
 	r := &p.l.report
+	p.failed = p.failed || name == "instance" && p.service.Instance == ""
 	switch name {
 	case "name":
 		return p.service.Name
@@ -110,6 +113,7 @@ func (p *places) socket(at span, name string, index int, whole string) string {
 	r := &p.l.report
 	switch {
 	case !p.birth:
+		p.failed = true
 		r.errorf(at, "%s means something in command and env only", whole).instead("write the number")
 		return ""
 	case name == "fd" && p.service.Protocol != plan.ProtocolNone:
@@ -118,7 +122,7 @@ func (p *places) socket(at span, name string, index int, whole string) string {
 	case index < 1 || index > len(p.listen):
 		if len(p.listen) > 0 {
 			r.errorf(at, "%s, but the service has %s", whole, plural(len(p.listen), "address")).
-				instead("write a number from 1 to %d", len(p.listen))
+				instead("write %s", listOf(numbered(name, len(p.listen)), "or"))
 		}
 		return ""
 	case name == "fd":
@@ -130,6 +134,15 @@ func (p *places) socket(at span, name string, index int, whole string) string {
 	}
 	r.errorf(at, "%s, but %s has no port", whole, l.Written).instead("write the path, or {port:N} of an address that has one")
 	return ""
+}
+
+// numbered are the placeholders of n addresses, three at most.
+func numbered(name string, n int) []string {
+	forms := []string{"{" + name + "}"}
+	for i := 2; i <= min(n, 3); i++ {
+		forms = append(forms, "{"+name+":"+decimal(i)+"}")
+	}
+	return forms
 }
 
 func (p *places) wrongFD(at span) {

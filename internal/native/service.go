@@ -71,6 +71,9 @@ func (l *loader) service(n *node) {
 	}
 	s := l.settle(set)
 	l.required(set)
+	if a := set.find("listen"); a != nil && !a.failed && len(s.fresh.listen) == 0 {
+		l.report.errorf(a.value.at, "listen is empty, so no client could ever come").instead("write listen = %s", a.key.shown())
+	}
 	l.checkSettings(set, s)
 	l.checkCeilings(s)
 
@@ -127,16 +130,17 @@ func (l *loader) settle(set layered) *settled {
 
 // required reports the keys that no service can do without.
 func (l *loader) required(set layered) {
-	if set.node.origin == detached {
-		return
+	if t := set.find("template"); t != nil && set.base == nil && (t.failed || l.templates[t.value.text] == nil) {
+		return // what is missing may be in the template that was not found
 	}
 	for _, k := range serviceSchema.keys {
 		if k.required && set.find(k.name) == nil {
-			example := k.shown()
+			a := l.report.errorf(set.node.key, "service "+set.node.name+" has no "+k.name)
 			if k.choices != nil {
-				example = quotedList(k.choices)
+				a.instead("write %s = and one of %s", k.name, quotedList(k.choices))
+				continue
 			}
-			l.report.errorf(set.node.key, "service "+set.node.name+" has no "+k.name).instead("write %s = %s", k.name, example)
+			a.instead("write %s = %s", k.name, k.shown())
 		}
 	}
 }
@@ -190,7 +194,11 @@ func (l *loader) listen(p *places, words []word) []Listen {
 	}
 	listens := make([]Listen, 0, len(words))
 	for _, w := range words {
+		p.failed = false
 		text := p.expand(w)
+		if p.failed {
+			continue
+		}
 		a, faults := parseAddress(text)
 		for _, f := range faults {
 			at := w.at
@@ -213,12 +221,13 @@ func (l *loader) directory(p *places, w word) string {
 	if w.text == "" {
 		return l.dir
 	}
+	p.failed = false
 	dir := p.expand(w)
 	if !filepath.IsAbs(dir) {
 		dir = filepath.Join(l.dir, dir)
 	}
 	dir = filepath.Clean(dir)
-	if l.sys.Directory == nil {
+	if l.sys.Directory == nil || p.failed {
 		return dir
 	}
 	if err := l.ask("directory "+dir, func() error { return l.sys.Directory(dir) }); err != nil {
@@ -262,6 +271,12 @@ func (l *loader) program(words []word, svc *Service) string {
 		return name
 	}
 	search := variableOf(svc.Env, "PATH")
+	if search == "" && l.sys.Getenv != nil {
+		search, _ = l.sys.Getenv("PATH")
+	}
+	if search == "" {
+		search = pathPreset
+	}
 	for _, dir := range filepath.SplitList(search) {
 		file := filepath.Join(dir, name)
 		if filepath.IsAbs(dir) && l.ask("program "+file, func() error { return l.sys.Executable(file) }) == nil {

@@ -51,8 +51,21 @@ func (b *builder) recoverFrom(err error) int {
 		key := span{b.src, start, start + len(m[1])}
 		b.into.add(&node{kind: unstable.Invalid, name: string(m[1]), key: key, at: key})
 	}
-	b.last = b.resync(start, at)
+	b.last = b.resync(start, at, f.withinLine())
 	return b.last
+}
+
+// withinLine tells whether what failed is one line, so that the next one is
+// something else: no list, table or long text was open.
+func (f failure) withinLine() bool {
+	if f.src.lineEnd(f.start) < f.at {
+		return false
+	}
+	if f.src.data[f.start] == '[' || strings.HasPrefix(f.message, "expected '=' after key") {
+		return true
+	}
+	before := string(f.src.data[f.start:f.at])
+	return !strings.ContainsAny(before, "[{") && !strings.Contains(before, `"""`) && !strings.Contains(before, "'''")
 }
 
 // offset is where in the file the parser stopped.
@@ -87,14 +100,14 @@ func (b *builder) failedStart() int {
 }
 
 var (
-	keyStart    = regexp.MustCompile(`^([A-Za-z0-9_-]+)[ \t]*(?:[.=]|$|[ \t"'\[{0-9])`)
+	keyStart    = regexp.MustCompile(`^([A-Za-z0-9_-]+)[ \t]*(?:[.=:]|$|[ \t"'\[{0-9])`)
 	lineStarter = regexp.MustCompile(`^[ \t]*(?:[A-Za-z0-9_-]+(?:[ \t]*\.[ \t]*[A-Za-z0-9_-]+)*[ \t]*=|\[[^"',=]*$)`)
 )
 
 // resync is the offset of the next line to parse: the one of the error, when
 // it is not the first of its expression and looks like the next one, or a
-// later one.
-func (b *builder) resync(start, at int) int {
+// later one. Within one line any next one will do.
+func (b *builder) resync(start, at int, withinLine bool) int {
 	data := b.src.data
 	off := b.src.pos(at)
 	line := b.src.lines[off.Line-1]
@@ -103,7 +116,7 @@ func (b *builder) resync(start, at int) int {
 	}
 	for line < len(data) {
 		end := b.src.lineEnd(line)
-		if lineStarter.Match(data[line:end]) {
+		if withinLine || lineStarter.Match(data[line:end]) {
 			return line
 		}
 		line = end + 1
@@ -137,7 +150,7 @@ var syntaxFailures = []struct {
 }{
 	{"unexpected character", failure.bareValue},
 	{"expected keyword", failure.bareValue},
-	{"strings must be quoted", failure.bareValue},
+	{"strings must be quoted", failure.trailing},
 	{"expected \"", failure.bareValue},
 	{"expected value, not end of input", failure.bareValue},
 	{"expected newline but got", failure.trailing},
@@ -224,7 +237,7 @@ func (f failure) noEquals() (span, string, string) {
 		return span{f.src, line.off + i, line.off + i + 1}, "a colon where an equals sign belongs",
 			"write " + f.key() + " = …"
 	}
-	return line, "a line that is neither [table] nor key = value", "write " + f.key() + " = …"
+	return line, "a line that is neither [table] nor key = value", "write " + f.key() + " = …, or begin it with # if it is a remark"
 }
 
 func (f failure) openHeader() (span, string, string) {
@@ -307,6 +320,9 @@ func (f failure) leadingZero() (span, string, string) {
 }
 
 func (f failure) badKey() (span, string, string) {
+	if w := f.word(f.at); f.at > f.start || f.src.data[f.at] >= 0x80 && bytes.IndexByte(f.src.data[f.at:w.end], '=') >= 0 {
+		return w, "a key in other signs than A-Z, a-z, 0-9, _ and -", "write the key in these, or leave it out"
+	}
 	return f.opening(), "a line that is neither [table] nor key = value",
 		"begin it with # if it is a remark"
 }

@@ -207,7 +207,11 @@ func (b *builder) value(n *unstable.Node, at span, depth int) *node {
 	switch n.Kind {
 	case unstable.Array:
 		for it := n.Children(); it.Next(); {
-			v.items = append(v.items, b.value(it.Node(), b.itemSpan(it.Node(), at), depth+1))
+			item := b.value(it.Node(), b.itemSpan(it.Node(), at), depth+1)
+			if item.kind == unstable.Invalid {
+				v.kind = unstable.Invalid
+			}
+			v.items = append(v.items, item)
 		}
 	case unstable.InlineTable:
 		v.kind, v.origin = unstable.Table, inline

@@ -2,6 +2,7 @@ package native
 
 import (
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -36,7 +37,10 @@ func parseDuration(text string) (time.Duration, error) {
 		rest = rest[len(name):]
 		unit := durationUnit(name)
 		if unit == 0 {
-			if name == "" {
+			switch {
+			case strings.HasPrefix(rest, "."), strings.HasPrefix(rest, ","):
+				return 0, fmt.Errorf("only whole numbers are known")
+			case name == "":
 				return 0, fmt.Errorf("%s has no unit", quoted(digits))
 			}
 			return 0, fmt.Errorf("%s is no unit of time", quoted(name))
@@ -86,6 +90,48 @@ func leading(text, letters string) string {
 		}
 	}
 	return text
+}
+
+// guessValue is the time or size that was meant by text that is none, "" when
+// it cannot be told.
+func guessValue(k *key, text string) string {
+	m := looseForm.FindStringSubmatch(strings.ToLower(strings.TrimSpace(text)))
+	if m == nil {
+		return ""
+	}
+	number, err := strconv.ParseFloat(strings.Replace(m[1], ",", ".", 1), 64)
+	if err != nil || number > 1e6 {
+		return ""
+	}
+	switch k.kind {
+	case kindTime, kindEvery:
+		if m[2] == "" && !strings.ContainsAny(m[1], ".,") {
+			return m[1] + "s" + strings.TrimSpace(m[3])
+		}
+		unit := durationUnit(looseUnits[m[2]])
+		d := time.Duration(number * float64(unit)).Truncate(time.Millisecond)
+		if d <= 0 || d > timeMax {
+			return ""
+		}
+		return formatDuration(d) + strings.TrimSpace(m[3])
+	case kindSize, kindLimit:
+		letter := strings.ToUpper(m[2][:min(1, len(m[2]))])
+		if number == float64(int64(number)) && letter != "" && strings.Contains(sizeLetters, letter) {
+			return strconv.FormatInt(int64(number), 10) + letter
+		}
+	}
+	return ""
+}
+
+var looseForm = regexp.MustCompile(`^([0-9]{1,9}(?:[.,][0-9]{1,3})?) *([a-z]*)( *\??)$`)
+
+// looseUnits are units of time as other programs write them.
+var looseUnits = map[string]string{
+	"": "s", "s": "s", "sec": "s", "secs": "s", "second": "s", "seconds": "s",
+	"ms": "ms", "msec": "ms", "millisecond": "ms", "milliseconds": "ms",
+	"m": "m", "min": "m", "mins": "m", "minute": "m", "minutes": "m",
+	"h": "h", "hr": "h", "hour": "h", "hours": "h",
+	"d": "d", "day": "d", "days": "d", "w": "w", "week": "w", "weeks": "w",
 }
 
 const sizeLetters = "KMGT"
