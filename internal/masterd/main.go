@@ -1,0 +1,168 @@
+package masterd
+
+import (
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/brood-project/brood/internal/child"
+	"github.com/brood-project/brood/internal/master"
+	"github.com/brood-project/brood/internal/mastercf"
+)
+
+// Exit statuses of master(8).
+const (
+	exitDone   = 0
+	exitFailed = 1
+)
+
+// births is how many children are born at the same time. More than the cores
+// would only make each slower.
+func births() int { return min(2, runtime.NumCPU()) }
+
+// daemon is one run of the command.
+type daemon struct {
+	flags  flags
+	args   []string
+	ready  int // descriptor by which the foreground is told; -1 for none
+	log    *logs
+	config *mastercf.Config
+}
+
+// Main is master(8). It returns the exit status.
+func Main(args []string) int {
+	unix.Umask(0o077)
+	d := &daemon{args: args, ready: background(), log: newLogs()}
+	if err := d.run(); err != nil {
+		d.log.fatal(err)
+		return exitFailed
+	}
+	return exitDone
+}
+
+// run does what the command line asks for.
+func (d *daemon) run() (err error) {
+	if d.flags, err = parseFlags(d.args[1:]); err != nil {
+		return err
+	}
+	if os.Geteuid() != 0 {
+		return fmt.Errorf("the master command is reserved for the superuser")
+	}
+	if d.flags.initMode && os.Getpid() != 1 {
+		return fmt.Errorf("the -i option is allowed only for PID 1 process")
+	}
+	if d.flags.wait && d.ready < 0 {
+		return startInBackground(d.args)
+	}
+	if err := d.configure(); err != nil {
+		return err
+	}
+	if d.flags.test {
+		return d.testLock()
+	}
+	return d.serve()
+}
+
+// testLock is -t: it fails if a master is running.
+func (d *daemon) testLock() error {
+	held, err := lockHeld(d.pidFile())
+	if err == nil && held {
+		os.Exit(exitFailed)
+	}
+	return err
+}
+
+func (d *daemon) pidFile() string {
+	return filepath.Join(d.config.ProcessIDDir, "master.pid")
+}
+
+// serve becomes the daemon and ends with it.
+func (d *daemon) serve() error {
+	if err := d.detach(); err != nil {
+		return err
+	}
+	if err := d.lock(); err != nil {
+		return err
+	}
+	m, err := master.New(d.options())
+	if err != nil {
+		return err
+	}
+	d.log.info(fmt.Sprintf("daemon started -- %s", d.describe()))
+	tellReady(d.ready)
+	if d.flags.exitAfter > 0 {
+		time.AfterFunc(d.flags.exitAfter, func() {
+			d.log.info("master exit time has arrived")
+			os.Exit(exitDone)
+		})
+	}
+	d.end(m.Run())
+	return nil
+}
+
+// detach leaves the terminal and the directory that the command came from.
+func (d *daemon) detach() error {
+	if err := child.Reserve(); err != nil {
+		return fmt.Errorf("cannot reserve descriptors: %w", err)
+	}
+	if !d.flags.attached {
+		if err := leaveTerminal(d.flags.stdout || d.flags.initMode); err != nil {
+			return err
+		}
+	}
+	if !d.flags.attached && !d.flags.initMode {
+		if err := leadSession(); err != nil {
+			return err
+		}
+	}
+	if err := os.Chdir(d.config.QueueDir); err != nil {
+		return fmt.Errorf("chdir %s: %s", d.config.QueueDir, Strerror(err))
+	}
+	return nil
+}
+
+// lock takes both lock files: the one that Postfix's tools read, and the one
+// that keeps two instances from sharing a data directory.
+func (d *daemon) lock() error {
+	if err := lockFile(d.pidFile(), 0, 0); err != nil {
+		return err
+	}
+	return lockFile(filepath.Join(d.config.DataDir, "master.lock"), d.config.MailOwner.UID, d.config.MailOwner.GID)
+}
+
+func (d *daemon) describe() string {
+	return fmt.Sprintf("version %s, configuration %s", d.config.MailVersion, d.config.ConfigDir)
+}
+
+// options is what the loop needs to know.
+func (d *daemon) options() master.Options {
+	return master.Options{
+		First:          d.config.Plan,
+		Reload:         d.reload,
+		Describe:       d.describe(),
+		LimitFile:      "master.cf",
+		Log:            slog.New(d.log),
+		LastWords:      d.log.lastWords,
+		WakeUID:        d.config.MailOwner.UID,
+		WakeGID:        d.config.MailOwner.GID,
+		QueueDirectory: d.config.QueueDir,
+		Births:         births(),
+	}
+}
+
+// end does what Postfix's master does on a signal: it passes TERM on to all that
+// it has started, says so, and ends by the same signal.
+func (d *daemon) end(sig os.Signal) {
+	number, _ := sig.(unix.Signal)
+	signal.Ignore(unix.SIGTERM)
+	unix.Kill(-unix.Getpgrp(), unix.SIGTERM)
+	d.log.info(fmt.Sprintf("terminating on signal %d", number))
+	d.log.close()
+	endBy(number)
+}
