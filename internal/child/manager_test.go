@@ -8,7 +8,6 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 
@@ -67,57 +66,37 @@ func TestNofileRestored(t *testing.T) {
 	}
 }
 
-// crowded is a manager whose user may have no more processes.
+// crowded is a manager whose user may have no more processes, and no more
+// threads.
 func crowded() {
-	exe := "/bin/true"
-	// The runtime may want a thread for its own purposes, and ends the process
-	// when it gets none; let it make them first.
-	spareThreads(8)
+	const spawners, tries = 2, 100
+	answers := make(chan Birth, tries)
+	y := NewNursery(spawners, func(b Birth) { answers <- b })
 	must(syscall.Setgroups(nil))
 	must(syscall.Setresgid(54321, 54321, 54321))
 	must(syscall.Setresuid(54321, 54321, 54321))
 	must(unix.Setrlimit(unix.RLIMIT_NPROC, &unix.Rlimit{Cur: 1, Max: 1000}))
-	_, err := Start(&Spec{Path: exe})
-	var e *StartError
-	if !errors.As(err, &e) || e.Step != "clone" || e.Err != unix.EAGAIN {
-		pass(fmt.Sprint("failed: error ", err))
+	for range tries {
+		y.Submit(0, &Spec{Path: "/bin/true"})
+	}
+	for i := range tries {
+		if i%10 == 0 {
+			runtime.GC()
+		}
+		var e *StartError
+		if b := <-answers; !errors.As(b.Err, &e) || e.Step != "clone" || e.Err != unix.EAGAIN {
+			pass(fmt.Sprint("failed: answer ", b))
+		}
 	}
 	must(unix.Setrlimit(unix.RLIMIT_NPROC, &unix.Rlimit{Cur: 1000, Max: 1000}))
-	pid, err := Start(&Spec{Path: exe})
-	must(err)
-	awaitDeath(pid)
-	if d, ok := Reap(nil); !ok || d.PID != pid || d.Status != 0 {
+	y.Submit(0, &Spec{Path: "/bin/true"})
+	b := <-answers
+	must(b.Err)
+	awaitDeath(b.PID)
+	if d, ok := Reap(nil); !ok || d.PID != b.PID || d.Status != 0 {
 		pass(fmt.Sprint("failed: death ", d, ok))
 	}
 	pass("recovered")
-}
-
-// spareThreads has n goroutines in a system call at a time, each on a thread,
-// which the runtime keeps.
-func spareThreads(n int) {
-	var p [2]int
-	must(unix.Pipe2(p[:], unix.O_CLOEXEC))
-	var in, out sync.WaitGroup
-	for range n {
-		in.Add(1)
-		out.Go(func() {
-			in.Done()
-			_, err := unix.Read(p[0], make([]byte, 1))
-			must(err)
-		})
-	}
-	in.Wait()
-	for threads() < n {
-		runtime.Gosched()
-	}
-	must(unix.Close(p[1]))
-	out.Wait()
-}
-
-func threads() int {
-	tasks, err := os.ReadDir("/proc/self/task")
-	must(err)
-	return len(tasks)
 }
 
 func TestNoProcessesLeft(t *testing.T) {

@@ -2,6 +2,7 @@ package child
 
 import (
 	"errors"
+	"runtime"
 	"sync"
 	"time"
 )
@@ -61,6 +62,7 @@ const (
 // must not wait for long.
 func NewNursery(n int, done func(Birth)) *Nursery {
 	n = min(max(n, 1), spawnersMax)
+	reserveThreads(2*n + runtime.GOMAXPROCS(0) + 2)
 	y := &Nursery{done: done, wanted: n, spawners: n}
 	y.work.L = &y.mu
 	y.watch = time.AfterFunc(time.Hour, y.relieve)
@@ -69,6 +71,25 @@ func NewNursery(n int, done func(Birth)) *Nursery {
 		go y.spawn()
 	}
 	return y
+}
+
+// reserveThreads has the runtime make n threads, which it keeps. A birth holds
+// one, and the processor that it gives up wants another; the runtime ends the
+// process if it can't make a thread just when the kernel has none to give
+// (RLIMIT_NPROC, pids.max), which is when births must fail and nothing else.
+func reserveThreads(n int) {
+	var present, gone sync.WaitGroup
+	present.Add(n)
+	for range n {
+		gone.Go(func() {
+			// Locked goroutines can't share a thread, even while they wait.
+			runtime.LockOSThread()
+			defer runtime.UnlockOSThread()
+			present.Done()
+			present.Wait()
+		})
+	}
+	gone.Wait()
 }
 
 // Submit has a birth begin as soon as a spawner is free, and never waits. The
