@@ -28,10 +28,15 @@ var placeholderNames = func() []string {
 // placeForm is {name} or {name:2}; doubled braces around it make it plain text.
 var placeForm = regexp.MustCompile(`\{\{[a-z]+(?::[0-9]{1,3})?\}\}|\{([A-Za-z]+)(?::([0-9]{1,3}))?\}`)
 
+// expansionBytes is what one expansion counts for beyond its text, so that many
+// short ones are bounded as well.
+const expansionBytes = 64
+
 // places expands the placeholders of one service.
 type places struct {
 	l       *loader
 	service *Service
+	node    *node // the service's table
 	listen  []Listen
 	// birth is set where {fd} and {port} mean something.
 	birth bool
@@ -41,6 +46,9 @@ type places struct {
 
 // expandAll expands each word, and returns the words' texts.
 func (p *places) expandAll(words []word) []string {
+	if !p.l.spend(p.node.key, len(words)*envEntryBytes) {
+		return nil
+	}
 	texts := make([]string, len(words))
 	for i, w := range words {
 		texts[i] = p.expand(w)
@@ -79,7 +87,7 @@ func (p *places) expand(w word) string {
 		}
 	}
 	b.WriteString(w.text[last:])
-	if !p.l.spend(&raw{command: []word{w}}, b.Len()) {
+	if !p.l.spend(w.at, b.Len()+expansionBytes) {
 		return ""
 	}
 	return b.String()

@@ -88,6 +88,9 @@ func (l *loader) service(n *node) {
 	}
 	l.checkInstanceNamed(set, s)
 	for _, instance := range instances {
+		if l.expanded > expandedBytesMax {
+			return // told already
+		}
 		l.instance(set, s, instance.text)
 	}
 }
@@ -167,7 +170,7 @@ func (l *loader) instance(set layered, s *settled, name string) {
 	if name != "" {
 		svc.Name += "@" + name
 	}
-	p := &places{l: l, service: &svc}
+	p := &places{l: l, service: &svc, node: set.node}
 	svc.Listen = l.listen(p, s.fresh.listen)
 	p.listen = svc.Listen
 	l.checkEndpoints(set, &svc)
@@ -251,7 +254,7 @@ func (l *loader) ask(question string, f func() error) error {
 
 // program finds the file that a command names.
 func (l *loader) program(words []word, svc *Service) string {
-	if len(words) == 0 {
+	if len(words) == 0 || len(svc.Command) == 0 {
 		return ""
 	}
 	name, at := svc.Command[0], words[0].at
@@ -332,7 +335,7 @@ func (l *loader) environment(p *places, fresh *raw) []string {
 	}
 	env := make([]string, 0, len(vars))
 	for name, text := range vars {
-		if !l.spend(fresh, len(name)+len(text)+envEntryBytes) {
+		if !l.spend(p.node.key, len(name)+len(text)+envEntryBytes) {
 			break
 		}
 		env = append(env, name+"="+text)
@@ -341,21 +344,18 @@ func (l *loader) environment(p *places, fresh *raw) []string {
 	return env
 }
 
-const envEntryBytes = 17 // "=" and a string header
+const envEntryBytes = 17 // a string header, and "=" or NUL
 
 // spend counts what is made beyond the text of the files, and refuses when it
 // would be too much.
-func (l *loader) spend(fresh *raw, bytes int) bool {
+func (l *loader) spend(at span, bytes int) bool {
 	before := l.expanded
 	l.expanded += bytes
-	if l.expanded <= expandedBytesMax {
-		return true
+	if before <= expandedBytesMax && l.expanded > expandedBytesMax {
+		l.report.errorf(at, "commands and environments of all services are more than %s", formatSize(expandedBytesMax)).
+			instead("make them shorter, or the services fewer")
 	}
-	if before <= expandedBytesMax && len(fresh.command) > 0 {
-		l.report.errorf(fresh.command[0].at, "commands and environments of all instances are more than %s", formatSize(expandedBytesMax)).
-			instead("make the command or env shorter, or the instances fewer")
-	}
-	return false
+	return l.expanded <= expandedBytesMax
 }
 
 // reservedVariables are set by brood at birth, by the protocols that have them.
