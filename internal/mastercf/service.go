@@ -1,0 +1,290 @@
+package mastercf
+
+import (
+	"fmt"
+	"math"
+	"path"
+	"strconv"
+	"strings"
+
+	"github.com/brood-project/brood/internal/plan"
+	"github.com/brood-project/brood/internal/pool"
+)
+
+var transports = map[string]plan.Transport{
+	"inet": plan.Inet, "unix": plan.Unix, "fifo": plan.Fifo, "unix-dgram": plan.UnixDgram, "pass": plan.Pass,
+}
+
+// readMaster makes a service of each row of master.cf.
+func (l *loader) readMaster() []*plan.Service {
+	file := l.config.ConfigDir + "/master.cf"
+	text, ok := l.readFile(file)
+	if !ok {
+		return nil
+	}
+	rows, diagnostics := ParseMaster(file, text)
+	l.list = append(l.list, diagnostics...)
+	off := parseDisabled(l.text("master_service_disable", 0))
+	if !l.config.IPv4 && !l.config.IPv6 {
+		off = append(disabled{{text: "inet"}}, off...)
+	}
+	services := make([]*plan.Service, 0, len(rows))
+	index := make(map[string]int, len(rows))
+	for _, row := range rows {
+		if off.matches(row.Name, row.Transport) {
+			continue
+		}
+		service := l.service(row)
+		if service == nil {
+			continue
+		}
+		if at, again := index[service.Key]; again {
+			l.duplicate(services[at], service)
+			services[at] = service
+			continue
+		}
+		index[service.Key] = len(services)
+		services = append(services, service)
+	}
+	return services
+}
+
+func (l *loader) duplicate(first, last *plan.Service) {
+	l.add(plan.Warning, last.Pos, len(last.Name),
+		fmt.Sprintf("service %s (%s) is already at line %d; the last row counts",
+			quote(last.Name), last.Canonical, first.Pos.Line),
+		"remove one of the two",
+		fmt.Sprintf("duplicate master.cf entry for service \"%s\" (%s) -- using the last entry",
+			last.Name, last.Canonical))
+}
+
+// service makes a service of one row; nil when it cannot be one, which is
+// told.
+func (l *loader) service(row *Row) *plan.Service {
+	before := len(l.list)
+	transport, ok := transports[row.Transport]
+	if !ok {
+		l.bad(row, fieldTransport, "unknown transport type "+quote(row.Transport),
+			"write inet, unix, fifo, unix-dgram or pass", "bad transport type: "+row.Transport)
+		return nil
+	}
+	private := l.boolean(row, fieldPrivate, row.Private, "y")
+	if transport == plan.Inet && private {
+		l.bad(row, fieldPrivate, "an inet service cannot be private", "write n in the third column",
+			"inet service cannot be private")
+	}
+	s := &plan.Service{
+		Name: row.Name, Pos: row.Pos(), Transport: transport, Protocol: plan.ProtocolPostfix,
+	}
+	l.policy(s, row)
+	remote := transport == plan.Pass
+	if transport == plan.Inet {
+		remote = l.inet(s, row)
+	} else {
+		l.below(s, row, private)
+	}
+	s.Policy.Stress = remote && s.Policy.Limit > 1
+	l.command(s, row)
+	s.Key = row.Transport + ":" + s.Canonical
+	if l.list[before:].Failed() {
+		return nil
+	}
+	return s
+}
+
+// bad reports a field, with the file and line that Postfix puts before it.
+func (l *loader) bad(row *Row, field int, what, instead, postfix string) {
+	pos := row.pos(field)
+	l.add(plan.Error, pos, 0, what, instead, fmt.Sprintf("%s: line %d: %s", row.file, row.line.first, postfix))
+}
+
+func (l *loader) boolean(row *Row, field int, value, standard string) bool {
+	if value == "-" {
+		value = standard
+	}
+	if value != "y" && value != "n" {
+		l.bad(row, field, fmt.Sprintf("bad %s field %s", fieldNames[field], quote(value)), "write y, n or -",
+			fmt.Sprintf("field \"%s\": bad value: \"%s\"", fieldNames[field], value))
+	}
+	return value == "y"
+}
+
+// number reads a count: Postfix takes the digits that a field starts with and
+// passes over the rest.
+func (l *loader) number(row *Row, field int, value string, standard int) int {
+	if value == "-" {
+		return standard
+	}
+	digits := value[:len(value)-len(strings.TrimLeft(value, "0123456789"))]
+	if digits == "" {
+		l.bad(row, field, fmt.Sprintf("bad %s field %s", fieldNames[field], quote(value)), "write a whole number or -",
+			fmt.Sprintf("field \"%s\": bad value: \"%s\"", fieldNames[field], value))
+		return standard
+	}
+	rest := value[len(digits):]
+	if rest != "" && (rest != "?" || field != fieldWakeup) {
+		l.add(plan.Warning, row.pos(field), len(value),
+			fmt.Sprintf("%s behind the number in the %s field is ignored", quote(rest), fieldNames[field]),
+			"write "+digits, "")
+	}
+	n, err := strconv.ParseInt(digits, 10, 32)
+	if err != nil {
+		l.add(plan.Warning, row.pos(field), len(value),
+			fmt.Sprintf("%s in the %s field is too large, %d is used", digits, fieldNames[field], math.MaxInt32),
+			"write a smaller number, or 0", "")
+		return math.MaxInt32
+	}
+	return int(n)
+}
+
+func (l *loader) policy(s *plan.Service, row *Row) {
+	s.Policy = pool.Policy{
+		Limit:       l.number(row, fieldMaxProc, row.MaxProc, l.config.DefaultProcessLimit),
+		Throttle:    pool.Duration(l.config.ThrottleTime) * pool.Second,
+		Wakeup:      pool.Duration(l.number(row, fieldWakeup, row.Wakeup, 0)) * pool.Second,
+		WakeupOnUse: strings.HasSuffix(row.Wakeup, "?"),
+		KillAfter:   StopSeconds * pool.Second,
+	}
+}
+
+// backlog is what Postfix asks of listen(2).
+func (l *loader) backlog(s *plan.Service) int {
+	return max(s.Policy.Limit, l.config.DefaultProcessLimit)
+}
+
+// inet finds where an inet service listens; true when a remote client can
+// reach it.
+func (l *loader) inet(s *plan.Service, row *Row) bool {
+	host, portName, fault := splitHostPort(row.Name)
+	if fault != "" {
+		l.bad(row, fieldName, "bad inet service name "+quote(row.Name), "write port, host:port or [address]:port",
+			fmt.Sprintf("%s in \"%s\"", fault, row.Name))
+		return false
+	}
+	addrs, remote := l.own, !l.local
+	if host != "" {
+		addrs = texts(l.resolver.host(host))
+		remote = !allLocal(addrs)
+	}
+	switch {
+	case len(addrs) > 0:
+	case host != "":
+		l.bad(row, fieldName, "host "+quote(host)+" has no address in the enabled protocols",
+			"write an address, or see that the name resolves", "bad hostname or network address: "+row.Name)
+		return false
+	default:
+		l.bad(row, fieldName, "inet_interfaces names no address, so there is nowhere to listen",
+			"set inet_interfaces = all in main.cf", "no valid IP address found: "+row.Name)
+		return false
+	}
+	port, err := l.resolver.port(portName)
+	if err != nil {
+		l.badPort(row, addrs[0].text, portName)
+		return false
+	}
+	l.portRange(row, portName)
+	s.Canonical = canonicalInet(host, port)
+	backlog := l.backlog(s)
+	s.Endpoints = make([]plan.Endpoint, len(addrs))
+	for i, a := range addrs {
+		s.Endpoints[i] = plan.Endpoint{
+			Network: plan.NetTCP, Addr: a.text, Port: port, UID: -1, GID: -1, Backlog: backlog, V6Only: a.v6only,
+		}
+	}
+	return remote
+}
+
+func (l *loader) badPort(row *Row, addr, port string) {
+	l.add(plan.Error, row.pos(fieldName), 0, "unknown port "+quote(port),
+		"write a number, or a name of services(5) or known_tcp_ports",
+		addr+":"+port+": Servname not supported for ai_socktype")
+}
+
+// portRange warns of a port number that the C library cuts to 16 bits.
+func (l *loader) portRange(row *Row, port string) {
+	if n, err := strconv.ParseUint(port, 10, 63); err == nil && n > math.MaxUint16 {
+		l.add(plan.Warning, row.pos(fieldName), 0,
+			fmt.Sprintf("port %d is above 65535 and comes out as %d", n, n%65536), "write a smaller number", "")
+	}
+}
+
+// canonicalInet is how Postfix names an inet service in its books: "25",
+// "[127.0.0.1]:25" or "[localhost]:25".
+func canonicalInet(host string, port uint32) string {
+	number := strconv.FormatUint(uint64(port), 10)
+	if host == "" {
+		return number
+	}
+	if addr, ok := parseAddr(host); ok {
+		host = addr.String()
+	}
+	return "[" + host + "]:" + number
+}
+
+// below finds where a service below the queue directory listens.
+func (l *loader) below(s *plan.Service, row *Row, private bool) {
+	class := "public/"
+	if private {
+		class = "private/"
+	}
+	s.Canonical = class + row.Name
+	e := plan.Endpoint{
+		Network: plan.NetUnix, Path: l.config.QueueDir + "/" + s.Canonical, Mode: 0o666,
+		UID: l.config.MailOwner.UID, GID: l.config.MailOwner.GID, Backlog: l.backlog(s),
+	}
+	switch s.Transport {
+	case plan.Fifo:
+		e.Network, e.Mode = plan.NetFifo, 0o622
+	case plan.UnixDgram:
+		e.Network = plan.NetUnixgram
+	}
+	s.Endpoints = []plan.Endpoint{e}
+}
+
+// command makes the argument vector, in the order that Postfix's daemons
+// expect.
+func (l *loader) command(s *plan.Service, row *Row) {
+	unprivileged := l.boolean(row, fieldUnpriv, row.Unpriv, "y")
+	chroot := l.boolean(row, fieldChroot, row.Chroot, l.chroot)
+	if row.Chroot == "-" && chroot {
+		l.add(plan.Warning, row.pos(fieldChroot), 1, "the chroot field defaults to y at this compatibility_level",
+			"write y or n, or set compatibility_level = 3.6 in main.cf",
+			fmt.Sprintf("%s: line %d: using backwards-compatible default setting chroot=y", row.file, row.line.first))
+	}
+	args := make([]string, 0, 14+len(row.Args))
+	args = append(args, row.Command)
+	switch s.Policy.Limit {
+	case 1:
+		args = append(args, "-l")
+	case 0:
+		args = append(args, "-z")
+	}
+	if path.Base(row.Command) != row.Name {
+		args = append(args, "-n", row.Name)
+	}
+	args = append(args, "-t", row.Transport)
+	for _, flag := range []struct {
+		name string
+		on   bool
+	}{{"-d", l.options.Debug}, {"-v", l.options.Verbose > 0}, {"-u", unprivileged}, {"-c", chroot}} {
+		if flag.on {
+			args = append(args, flag.name)
+		}
+	}
+	stress := len(args) + 1
+	if s.Policy.Stress {
+		args = append(args, "-o", "stress=")
+	}
+	if len(s.Endpoints) > 1 {
+		args = append(args, "-s", strconv.Itoa(len(s.Endpoints)))
+	}
+	args = append(args, row.Args...)
+	s.Command = plan.Command{
+		Path: l.config.DaemonDir + "/" + row.Command, Args: args, Env: l.config.Environment,
+		Dir: l.config.QueueDir, Umask: 0o077, IgnoreSIGPIPE: true,
+	}
+	if s.Policy.Stress {
+		s.Command.StressArgs = append([]string(nil), args...)
+		s.Command.StressArgs[stress] = "stress=yes"
+	}
+}
