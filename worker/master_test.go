@@ -17,8 +17,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// stockMaster is Postfix's own, the reference.
-const stockMaster = "/usr/lib/postfix/sbin/master"
+// masterVariable names the environment variable that says which master to test
+// under, instead of Postfix's own.
+const masterVariable = "WORKER_TEST_MASTER"
+
+// daemons is where Postfix's own master and its children are.
+const daemons = "/usr/lib/postfix/sbin"
 
 // instance is a running master with a configuration, queue and data directory
 // of its own, whose daemons are the programs of this test.
@@ -51,7 +55,7 @@ func startMaster(t *testing.T, rows string) *instance {
 	for name := range programs {
 		must(t, os.Symlink(self, m.path("sbin/"+name)))
 	}
-	must(t, os.Symlink(filepath.Join(filepath.Dir(stockMaster), "postlogd"), m.path("sbin/postlogd")))
+	must(t, os.Symlink(filepath.Join(daemons, "postlogd"), m.path("sbin/postlogd")))
 	m.write("etc/main.cf", fmt.Sprintf(`compatibility_level = 3.6
 queue_directory = %[1]s/queue
 data_directory = %[1]s/data
@@ -78,7 +82,11 @@ func (m *instance) write(name, text string) {
 
 func (m *instance) start() {
 	m.t.Helper()
-	m.cmd = exec.Command(stockMaster, "-c", m.path("etc"), "-d")
+	program := os.Getenv(masterVariable)
+	if program == "" {
+		program = filepath.Join(daemons, "master")
+	}
+	m.cmd = exec.Command(program, "-c", m.path("etc"), "-d")
 	m.cmd.Stdout, m.cmd.Stderr = &m.out, &m.out
 	// The master signals its whole process group when it ends.
 	m.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
@@ -149,7 +157,7 @@ gram    unix-dgram - - n - 1 dgram
 broken  unix  - - n - 1 broken
 `
 
-func TestUnderStockMaster(t *testing.T) {
+func TestUnderMaster(t *testing.T) {
 	m := startMaster(t, rowsOfAll)
 	t.Run("clients are served and the worker wears out", m.wearsOut)
 	t.Run("accept lock", m.acceptLock)
