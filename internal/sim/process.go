@@ -8,16 +8,16 @@ type temper uint8
 // The tempers. Decent ones can be believed; with one of the others a pool may
 // be wrong about its clients.
 const (
-	honest   temper = iota // serves, reports, leaves
-	slow                   // the same, taking its time
-	shortly                // serves one client and leaves
-	crashing               // ends abnormally, in the cradle or later
-	stubborn               // ignores TERM and that nobody listens
-	mute                   // serves, and never reports
-	lying                  // reports what comes to its mind, for others too
-	hung                   // never accepts
-	forking                // has children of its own, who speak for it
-	orphan                 // is such a child
+	honest     temper = iota // serves, reports, leaves
+	slow                     // the same, taking its time
+	shortly                  // serves one client and leaves
+	crashing                 // ends abnormally, in the cradle or later
+	stubborn                 // ignores TERM and that nobody listens
+	mute                     // serves, and never reports
+	lying                    // reports what comes to its mind, for others too
+	hung                     // never accepts
+	forking                  // has children of its own, who speak for it
+	orphan                   // is such a child
 	lastDecent = stubborn
 )
 
@@ -126,6 +126,8 @@ func (w *World) live(p *process) {
 	case !p.started:
 		p.started = true
 		w.becomeIdle(p)
+	case p.temper == stubborn && !w.chance.oneIn(8):
+		w.act(p, w.chance.upTo(120*pool.Second))
 	default:
 		w.die(p, 0)
 	}

@@ -50,7 +50,7 @@ func (w *World) beginService() {
 	w.planFor(s, w.chance.upTo(400*pool.Second), planChanges)
 	w.planFor(s, w.chance.upTo(400*pool.Second), operatorPardons)
 	w.planFor(s, w.chance.upTo(400*pool.Second), needlessRing)
-	w.planFor(s, 100*pool.Second+w.chance.upTo(4000*pool.Second), serviceEnds)
+	w.planFor(s, 100*pool.Second+w.chance.upTo(2000*pool.Second), serviceEnds)
 }
 
 // anyPolicy is a policy that somebody might want.
