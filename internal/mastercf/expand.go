@@ -177,7 +177,8 @@ func (e *expansion) named(expr, rest string) (string, byte, string, *ExpandError
 	}
 	if length == 0 || operator != 0 && operator != '?' && operator != ':' {
 		return "", 0, "", badReference("a name must be letters, digits and \"_\" in "+quote("${"+expr+"}"),
-			"attribute name syntax error at: \"...%s>>>%s\"", expr[:len(expr)-len(after)], upTo20(after))
+			"attribute name syntax error at: \"...%s>>>%s\"",
+			expr[:len(expr)-len(rest)+length], upTo20(rest[length:]))
 	}
 	value, _ := e.params.Raw(name)
 	if operator != 0 {
@@ -262,20 +263,11 @@ func (e *expansion) compare(s string, depth int) (string, string, *ExpandError) 
 	if err != nil {
 		return "", "", err
 	}
-	at := strings.IndexAny(rest, "{"+spaces)
-	if at < 0 {
-		at = len(rest)
+	operator, behind, err := comparisonOperator(left, rest)
+	if err != nil {
+		return "", "", err
 	}
-	test, known := comparisons[rest[:at]]
-	if !known {
-		return "", "", badReference("a comparison needs == != < <= > or >= before "+quote(rest),
-			"%s expected at: \"...%s}>>>%s\"", `"==" or "!=" or "<" or "<=" or ">=" or ">"`, left, upTo20(rest))
-	}
-	operator, behind := rest[:at], strings.TrimLeft(rest[at:], spaces)
-	if !strings.HasPrefix(behind, "{") {
-		return "", "", badReference("{text} must follow "+quote(operator),
-			"\"{expression}\" expected at: \"...{%s} %s>>>%s\"", left, operator, upTo20(behind))
-	}
+	test := comparisons[operator]
 	right, rest, err := payload(behind)
 	if err != nil {
 		return "", "", err
@@ -290,6 +282,30 @@ func (e *expansion) compare(s string, depth int) (string, string, *ExpandError) 
 	}
 	return "bool:true", rest, nil
 }
+
+// comparisonOperator takes the operator, of signs and perhaps a suffix of
+// letters, that must stand before another text in braces.
+func comparisonOperator(left, rest string) (operator, behind string, err *ExpandError) {
+	signs := len(rest) - len(strings.TrimLeft(rest, "<>!=?+-*/~&|%"))
+	if _, known := comparisons[rest[:signs]]; !known {
+		return "", "", badReference("a comparison needs == != < <= > or >= before "+quote(rest),
+			"%s expected at: \"...%s}>>>%s\"", operatorsPostfix, left, upTo20(rest))
+	}
+	end := signs + nameLength(rest[signs:])
+	operator, behind = rest[:end], strings.TrimLeft(rest[end:], spaces)
+	if _, known := comparisons[operator]; !known {
+		return "", "", badReference("unknown comparison "+quote(operator),
+			"bad operator suffix at: \"...%s>>>%s\"", rest[:signs], rest[signs:end])
+	}
+	if !strings.HasPrefix(behind, "{") {
+		return "", "", badReference("{text} must follow "+quote(operator),
+			"\"{expression}\" expected at: \"...{%s} %s>>>%s\"", left, operator, upTo20(rest[end:]))
+	}
+	return operator, behind, nil
+}
+
+// operatorsPostfix is how Postfix 3.7 lists the operators in its log.
+const operatorsPostfix = `"==" or "!="" or "<"" or "<="" or ">="" or ">"`
 
 // comparison is one operator, as the signs of the order that satisfy it.
 type comparison struct {

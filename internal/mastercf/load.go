@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/brood-project/brood/internal/plan"
 )
@@ -75,6 +76,10 @@ func configDir(o Options) string {
 // readFile gives the text of a file of the configuration.
 func (l *loader) readFile(path string) (string, bool) {
 	info, err := os.Stat(path)
+	call := "open"
+	if err == nil && info.IsDir() {
+		call, err = "read", &fs.PathError{Op: "read", Path: path, Err: syscall.EISDIR}
+	}
 	if err == nil && !info.Mode().IsRegular() {
 		err = &fs.PathError{Op: "open", Path: path, Err: errors.New("is not a regular file")}
 	}
@@ -94,7 +99,7 @@ func (l *loader) readFile(path string) (string, bool) {
 		reason = cause.Err.Error()
 	}
 	l.add(plan.Error, plan.Pos{File: path}, 0, "cannot read file: "+reason,
-		"put a readable file there, or name another directory with -c", "open "+path+": "+sentence(reason))
+		"put a readable file there, or name another directory with -c", call+" "+path+": "+sentence(reason))
 	return "", false
 }
 

@@ -45,9 +45,15 @@ var fieldNames = [fieldCount]string{
 const blanks = " \t\r\n"
 
 // ParseMaster reads the text of a master.cf. The name of the file is for
-// diagnostics only. Rows that lack a field are left out and told; what the
-// fields say is not looked at yet.
+// diagnostics only. Rows that lack a field or have an unknown transport are left
+// out and told; what the other fields say is not looked at yet.
 func ParseMaster(file, text string) ([]*Row, plan.Diagnostics) {
+	return parseMaster(file, text, nil)
+}
+
+// parseMaster leaves out the services that are disabled, before it looks at
+// more than their name and transport.
+func parseMaster(file, text string, off disabled) ([]*Row, plan.Diagnostics) {
 	var n notes
 	var rows []*Row
 	scanner := lineScanner{rest: text}
@@ -59,13 +65,13 @@ func ParseMaster(file, text string) ([]*Row, plan.Diagnostics) {
 		if !n.odd(file, l) {
 			continue
 		}
-		if row := parseRow(&n, file, l); row != nil {
+		if row := parseRow(&n, file, l, off); row != nil {
 			rows = append(rows, row)
 		}
 	}
 }
 
-func parseRow(n *notes, file string, l logicalLine) *Row {
+func parseRow(n *notes, file string, l logicalLine, off disabled) *Row {
 	row := &Row{file: file, line: l}
 	fields := [fieldCount]*string{
 		&row.Name, &row.Transport, &row.Private, &row.Unpriv, &row.Chroot, &row.Wakeup, &row.MaxProc, &row.Command,
@@ -85,8 +91,11 @@ func parseRow(n *notes, file string, l logicalLine) *Row {
 		}
 		*field, row.offsets[i], at = l.text[start:end], start, end
 		if *field == "-" && (i == fieldTransport || i == fieldCommand) {
-			n.add(plan.Error, l.pos(file, start), 1, "the "+fieldNames[i]+" field has no default",
-				"write it out", fmt.Sprintf("%s: line %d: field \"%s\" has no default value", file, l.first, fieldNames[i]))
+			row.bad(n, i, "the "+fieldNames[i]+" field has no default", "write it out",
+				"field \""+fieldNames[i]+"\" has no default value")
+			return nil
+		}
+		if i == fieldTransport && (off.matches(row.Name, row.Transport) || !row.knownTransport(n)) {
 			return nil
 		}
 	}
@@ -94,6 +103,21 @@ func parseRow(n *notes, file string, l logicalLine) *Row {
 		return nil
 	}
 	return row
+}
+
+func (r *Row) knownTransport(n *notes) bool {
+	_, known := transports[r.Transport]
+	if !known {
+		r.bad(n, fieldTransport, "unknown transport type "+quote(r.Transport),
+			"write inet, unix, fifo, unix-dgram or pass", "bad transport type: "+r.Transport)
+	}
+	return known
+}
+
+// bad reports a field, with the file and line that Postfix puts before it.
+func (r *Row) bad(n *notes, field int, what, instead, postfix string) {
+	n.add(plan.Error, r.pos(field), 0, what, instead,
+		fmt.Sprintf("%s: line %d: %s", r.file, r.line.first, postfix))
 }
 
 // token finds the next word at or after an offset.

@@ -22,18 +22,15 @@ func (l *loader) readMaster() []*plan.Service {
 	if !ok {
 		return nil
 	}
-	rows, diagnostics := ParseMaster(file, text)
-	l.list = append(l.list, diagnostics...)
 	off := parseDisabled(l.text("master_service_disable", 0))
 	if !l.config.IPv4 && !l.config.IPv6 {
 		off = append(disabled{{text: "inet"}}, off...)
 	}
+	rows, diagnostics := parseMaster(file, text, off)
+	l.list = append(l.list, diagnostics...)
 	services := make([]*plan.Service, 0, len(rows))
 	index := make(map[string]int, len(rows))
 	for _, row := range rows {
-		if off.matches(row.Name, row.Transport) {
-			continue
-		}
 		service := l.service(row)
 		if service == nil {
 			continue
@@ -62,15 +59,10 @@ func (l *loader) duplicate(first, last *plan.Service) {
 // told.
 func (l *loader) service(row *Row) *plan.Service {
 	before := len(l.list)
-	transport, ok := transports[row.Transport]
-	if !ok {
-		l.bad(row, fieldTransport, "unknown transport type "+quote(row.Transport),
-			"write inet, unix, fifo, unix-dgram or pass", "bad transport type: "+row.Transport)
-		return nil
-	}
+	transport := transports[row.Transport]
 	private := l.boolean(row, fieldPrivate, row.Private, "y")
 	if transport == plan.Inet && private {
-		l.bad(row, fieldPrivate, "an inet service cannot be private", "write n in the third column",
+		row.bad(&l.notes, fieldPrivate, "an inet service cannot be private", "write n in the third column",
 			"inet service cannot be private")
 	}
 	s := &plan.Service{
@@ -92,18 +84,12 @@ func (l *loader) service(row *Row) *plan.Service {
 	return s
 }
 
-// bad reports a field, with the file and line that Postfix puts before it.
-func (l *loader) bad(row *Row, field int, what, instead, postfix string) {
-	pos := row.pos(field)
-	l.add(plan.Error, pos, 0, what, instead, fmt.Sprintf("%s: line %d: %s", row.file, row.line.first, postfix))
-}
-
 func (l *loader) boolean(row *Row, field int, value, standard string) bool {
 	if value == "-" {
 		value = standard
 	}
 	if value != "y" && value != "n" {
-		l.bad(row, field, fmt.Sprintf("bad %s field %s", fieldNames[field], quote(value)), "write y, n or -",
+		row.bad(&l.notes, field, fmt.Sprintf("bad %s field %s", fieldNames[field], quote(value)), "write y, n or -",
 			fmt.Sprintf("field \"%s\": bad value: \"%s\"", fieldNames[field], value))
 	}
 	return value == "y"
@@ -117,7 +103,7 @@ func (l *loader) number(row *Row, field int, value string, standard int) int {
 	}
 	digits := value[:len(value)-len(strings.TrimLeft(value, "0123456789"))]
 	if digits == "" {
-		l.bad(row, field, fmt.Sprintf("bad %s field %s", fieldNames[field], quote(value)), "write a whole number or -",
+		row.bad(&l.notes, field, fmt.Sprintf("bad %s field %s", fieldNames[field], quote(value)), "write a whole number or -",
 			fmt.Sprintf("field \"%s\": bad value: \"%s\"", fieldNames[field], value))
 		return standard
 	}
@@ -157,7 +143,7 @@ func (l *loader) backlog(s *plan.Service) int {
 func (l *loader) inet(s *plan.Service, row *Row) bool {
 	host, portName, fault := splitHostPort(row.Name)
 	if fault != "" {
-		l.bad(row, fieldName, "bad inet service name "+quote(row.Name), "write port, host:port or [address]:port",
+		row.bad(&l.notes, fieldName, "bad inet service name "+quote(row.Name), "write port, host:port or [address]:port",
 			fmt.Sprintf("%s in \"%s\"", fault, row.Name))
 		return false
 	}
@@ -169,11 +155,11 @@ func (l *loader) inet(s *plan.Service, row *Row) bool {
 	switch {
 	case len(addrs) > 0:
 	case host != "":
-		l.bad(row, fieldName, "host "+quote(host)+" has no address in the enabled protocols",
+		row.bad(&l.notes, fieldName, "host "+quote(host)+" has no address in the enabled protocols",
 			"write an address, or see that the name resolves", "bad hostname or network address: "+row.Name)
 		return false
 	default:
-		l.bad(row, fieldName, "inet_interfaces names no address, so there is nowhere to listen",
+		row.bad(&l.notes, fieldName, "inet_interfaces names no address, so there is nowhere to listen",
 			"set inet_interfaces = all in main.cf", "no valid IP address found: "+row.Name)
 		return false
 	}
