@@ -127,13 +127,13 @@ func (l *loader) checkEndpoints(set layered, svc *Service) {
 			l.report.errorf(svc.Listen[0].at, "fastcgi is spoken over streams, and this address has none").instead("write a tcp:// or unix:// address")
 		}
 	case plan.ProtocolInetd:
-		l.checkInetd(set, svc, streams)
+		l.checkInetd(set, svc)
 	}
 }
 
 // checkInetd allows streams, where each client gets a worker, or one datagram
 // socket, which one worker holds at a time.
-func (l *loader) checkInetd(set layered, svc *Service, streams int) {
+func (l *loader) checkInetd(set layered, svc *Service) {
 	for _, a := range svc.Listen {
 		switch {
 		case a.Network == plan.NetFifo:

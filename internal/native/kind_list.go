@@ -78,7 +78,7 @@ const nameRule = "a name of up to 64 letters, digits and . _ - that begins with 
 // decodeInstances takes a list of names, or the range { from, to }.
 func decodeInstances(r *report, k *key, n *node) (value, bool) {
 	if n.kind == unstable.Table {
-		return decodeInstanceRange(r, k, n)
+		return decodeInstanceRange(r, n)
 	}
 	v, ok := decodeList(r, k, n)
 	seen := make(map[string]span, len(v.words))
@@ -98,7 +98,7 @@ func decodeInstances(r *report, k *key, n *node) (value, bool) {
 	return v, ok
 }
 
-func decodeInstanceRange(r *report, k *key, n *node) (value, bool) {
+func decodeInstanceRange(r *report, n *node) (value, bool) {
 	var bounds [2]int64
 	ok := true
 	for i, name := range []string{"from", "to"} {

@@ -58,7 +58,6 @@ type loader struct {
 	templates map[string]*template
 	names     []string // of the templates
 	ceilings  map[string]*Ceiling
-	services  map[string]*Service
 	bound     bound
 	found     map[string]error // programs and directories that were looked up
 	users     map[string]userAnswer

@@ -46,7 +46,7 @@ func renderOne(b *bytes.Buffer, d plan.Diagnostic, data []byte) {
 		word = "warning"
 	}
 	if p := d.Pos.String(); p != "" {
-		b.WriteString(p + ": ")
+		b.WriteString(shown(p) + ": ")
 	}
 	b.WriteString(word + ": " + d.What)
 	if d.Instead != "" {

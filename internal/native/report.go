@@ -42,7 +42,7 @@ type advice struct {
 // instead says what to write or do instead.
 func (a *advice) instead(format string, args ...any) {
 	if a.i >= 0 {
-		a.r.found[a.i].Instead = fmt.Sprintf(format, args...)
+		a.r.found[a.i].Instead = shown(fmt.Sprintf(format, args...))
 	}
 }
 
@@ -58,7 +58,7 @@ func (r *report) add(sev plan.Severity, at span, format string, args []any) *adv
 	r.found = append(r.found, plan.Diagnostic{
 		Severity: sev,
 		Pos:      at.pos(),
-		What:     fmt.Sprintf(format, args...),
+		What:     shown(fmt.Sprintf(format, args...)),
 		Length:   at.end - at.off,
 	})
 	return &advice{r, len(r.found) - 1}
