@@ -4,6 +4,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 )
 
@@ -102,3 +103,6 @@ func argumentContinuation(t *testing.T, m master) {
 		t.Errorf("arguments %q, not %q", c.Args, want)
 	}
 }
+
+// fieldsOf splits what is written with blanks.
+func fieldsOf(s string) []string { return strings.Fields(s) }

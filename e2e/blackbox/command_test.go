@@ -338,4 +338,3 @@ func commandHeldDataLock(t *testing.T, m master) {
 	}
 	in.log.want(t, fmt.Sprintf(lockRefused, path))
 }
-

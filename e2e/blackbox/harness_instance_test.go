@@ -2,6 +2,7 @@ package blackbox
 
 import (
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net"
 	"os"
@@ -93,7 +94,7 @@ func newInstance(t *testing.T, m master) *instance {
 // understood is printed first.
 func (in *instance) cleanup() {
 	if in.t.Failed() {
-		fallback, _ := os.ReadFile(in.path("log/mail"))
+		fallback := head(in.path("log/mail"))
 		in.t.Logf("master: %s\nmaster.cf:\n%s\nlog:\n%s%s%s", in.m.path, strings.Join(in.rows, "\n"), in.log.all(), fallback, in.run.describe())
 	}
 	if in.run != nil {
@@ -102,6 +103,18 @@ func (in *instance) cleanup() {
 	in.nest.close()
 	in.log.close()
 	_ = os.RemoveAll(in.root)
+}
+
+// head is the beginning of a file, bounded because a row may have put a device
+// without end in its place.
+func head(path string) []byte {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	text, _ := io.ReadAll(io.LimitReader(f, 64<<10))
+	return text
 }
 
 func (in *instance) path(parts ...string) string {
