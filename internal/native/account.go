@@ -57,6 +57,9 @@ func (l *loader) account(p *places, fresh *raw) Account {
 			a.GIDs = append(a.GIDs, gid)
 		}
 	}
+	if l.sys.UID != 0 {
+		a.UID, a.GID, a.GIDs = -1, -1, nil // its own already, and it cannot set them
+	}
 	return a
 }
 

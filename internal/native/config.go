@@ -212,7 +212,8 @@ const (
 )
 
 // Account is the identity of a worker. Names are as the operator wrote them;
-// the numbers are -1 where the daemon's own is kept.
+// the numbers are -1, and GIDs is nil, where the daemon's own are kept, which is
+// always so for a daemon without root.
 type Account struct {
 	User, Group string
 	Groups      []string

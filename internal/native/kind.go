@@ -119,7 +119,7 @@ func suggestion(k *key, n *node) string {
 	case n.kind == unstable.Integer && k.kind == kindSize:
 		return quoted(written + "M")
 	case n.kind == unstable.Integer && k.kind == kindMask:
-		return quoted("0" + written)
+		return quoted("0" + strings.TrimLeft(strings.TrimPrefix(written, "0o"), "0+-"))
 	case n.kind == unstable.Integer && (k.kind == kindName || k.kind == kindText):
 		return quoted(written)
 	case k.kind == kindFlag:

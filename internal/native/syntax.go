@@ -10,12 +10,19 @@ import (
 	"github.com/pelletier/go-toml/v2/unstable"
 )
 
+// byteOrderMark is what some editors put in front of UTF-8.
+const byteOrderMark = "\xef\xbb\xbf"
+
 // parseTOML makes the tree of a file. After a syntax error it goes on at the
 // next line that looks like the beginning of something, so that one slip does
 // not hide the others.
 func parseTOML(src *source, r *report) *node {
 	root := newTable("", span{src, 0, 0}, headed)
 	b := &builder{src: src, report: r, root: root, into: root}
+	if bytes.HasPrefix(src.data, []byte(byteOrderMark)) {
+		r.errorf(span{src, 0, len(byteOrderMark)}, "the file begins with a byte order mark").instead("save it as UTF-8 without one")
+		b.base = len(byteOrderMark)
+	}
 	for range syntaxErrorsMax {
 		b.parser.Reset(src.data[b.base:])
 		for b.parser.NextExpression() {
@@ -46,7 +53,7 @@ func (b *builder) recoverFrom(err error) int {
 
 	line := b.src.data[start:b.src.lineEnd(start)]
 	if line[0] == '[' {
-		b.into = newTable("", span{b.src, start, start}, detached)
+		b.into = b.failedHeader(line, start)
 	} else if m := keyStart.FindSubmatch(line); m != nil && b.into.field(string(m[1])) == nil {
 		key := span{b.src, start, start + len(m[1])}
 		b.into.add(&node{kind: unstable.Invalid, name: string(m[1]), key: key, at: key})
@@ -66,6 +73,21 @@ func (f failure) withinLine() bool {
 	}
 	before := string(f.src.data[f.start:f.at])
 	return !strings.ContainsAny(before, "[{") && !strings.Contains(before, `"""`) && !strings.Contains(before, "'''")
+}
+
+// failedHeader is the table that a header names which is not written well, so
+// that what stands below it is looked at.
+func (b *builder) failedHeader(line []byte, start int) *node {
+	var parts []keyPart
+	if m := headerStart.FindSubmatchIndex(line); m != nil {
+		off := m[2]
+		for _, name := range strings.Split(string(line[m[2]:m[3]]), ".") {
+			parts = append(parts, keyPart{name, span{b.src, start + off, start + off + len(name)}})
+			off += len(name) + 1
+		}
+		return b.header(parts)
+	}
+	return newTable("", span{b.src, start, start}, detached)
 }
 
 // offset is where in the file the parser stopped.
@@ -101,6 +123,7 @@ func (b *builder) failedStart() int {
 
 var (
 	keyStart    = regexp.MustCompile(`^([A-Za-z0-9_-]+)[ \t]*(?:[.=:]|$|[ \t"'\[{0-9])`)
+	headerStart = regexp.MustCompile(`^\[[ \t]*([A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*)[ \t]*(?:[\])}>]*[ \t]*(?:#.*)?)\r?$`)
 	lineStarter = regexp.MustCompile(`^[ \t]*(?:[A-Za-z0-9_-]+(?:[ \t]*\.[ \t]*[A-Za-z0-9_-]+)*[ \t]*=|\[[^"',=]*$)`)
 )
 
@@ -167,6 +190,9 @@ var syntaxFailures = []struct {
 	{"invalid escape character", failure.escape},
 	{"integers cannot have leading zeroes", failure.leadingZero},
 	{"invalid character at start of key", failure.badKey},
+	{"number must have at least one digit", failure.trailing},
+	{"multiline basic string not terminated", failure.openText},
+	{"multiline literal string not terminated", failure.openText},
 }
 
 func (f failure) here(length int) span {
@@ -223,8 +249,11 @@ func (f failure) trailing() (span, string, string) {
 	if from < f.at && text != "" && text[0] >= '0' && text[0] <= '9' {
 		return w, text + " is no number", "write it in quotes: " + quoted(text)
 	}
-	rest := span{f.src, f.at, f.src.lineEnd(f.at)}
-	return trimRight(rest), "text behind the end of the value",
+	rest := trimRight(span{f.src, f.at, f.src.lineEnd(f.at)})
+	if rest.off == rest.end {
+		return w, quoted(text) + " is no value", "write a number, or text in quotes"
+	}
+	return rest, "text behind the end of the value",
 		"one key and its value to a line; a remark begins with #, several values go into [ ]"
 }
 
@@ -275,6 +304,17 @@ func (f failure) openString() (span, string, string) {
 		"write " + string(quote) + " where the text ends"
 }
 
+// openText is a text over several lines that goes on to the end of the file.
+func (f failure) openText() (span, string, string) {
+	for _, quotes := range []string{`"""`, "'''"} {
+		if i := bytes.Index(f.src.data[f.start:f.at+1], []byte(quotes)); i >= 0 {
+			return trimRight(span{f.src, f.start + i, f.src.lineEnd(f.start + i)}),
+				"a text over several lines that does not end", "write " + quotes + " where it ends"
+		}
+	}
+	return span{}, "", ""
+}
+
 func (f failure) openList() (span, string, string) {
 	if f.message == "array is incomplete" {
 		return f.opening(), "a list without its closing bracket", "write ] behind its last value"
@@ -320,6 +360,9 @@ func (f failure) leadingZero() (span, string, string) {
 }
 
 func (f failure) badKey() (span, string, string) {
+	if f.at == 0 && (bytes.HasPrefix(f.src.data, []byte("\xff\xfe")) || bytes.HasPrefix(f.src.data, []byte("\xfe\xff"))) {
+		return span{f.src, 0, 2}, "the file is in UTF-16", "save it as UTF-8"
+	}
 	if w := f.word(f.at); f.at > f.start || f.src.data[f.at] >= 0x80 && bytes.IndexByte(f.src.data[f.at:w.end], '=') >= 0 {
 		return w, "a key in other signs than A-Z, a-z, 0-9, _ and -", "write the key in these, or leave it out"
 	}
