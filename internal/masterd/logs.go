@@ -4,7 +4,6 @@ import (
 	"context"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"sync/atomic"
 	"time"
 
@@ -58,8 +57,7 @@ func (l *logs) follow(c *mastercf.Config, verbose int) {
 	}
 	s := logSetting{facility: c.SyslogFacility, tag: c.SyslogName + "/" + tag}
 	if c.MaillogFile != "" {
-		s.file, s.host = c.MaillogFile, c.Hostname
-		s.socket = filepath.Join(c.QueueDir, "public", c.PostlogService)
+		s.file, s.host, s.socket = c.MaillogFile, c.Hostname, c.PostlogPath
 	}
 	if s != l.setting {
 		l.use(s)
@@ -105,10 +103,12 @@ func (l *logs) info(text string) { slog.New(l).Info(text) }
 // fatal says why the process ends. Where somebody sits at a terminal, he is
 // told as well.
 func (l *logs) fatal(err error) {
-	slog.New(l).Log(context.Background(), maillog.Fatal, err.Error())
+	var out slog.Handler = l
 	if st, e := os.Stderr.Stat(); e == nil && st.Mode()&os.ModeCharDevice != 0 {
-		_ = maillog.NewStderr(os.Stderr, "postfix/"+tag).Handle(context.Background(),
-			slog.NewRecord(time.Now(), maillog.Fatal, err.Error(), 0))
+		out = maillog.Fanout(l, maillog.NewStderr(os.Stderr, "postfix/"+tag))
+	}
+	for _, line := range l.fatalLines(err) {
+		slog.New(out).Log(context.Background(), maillog.Fatal, line)
 	}
 	l.close()
 }

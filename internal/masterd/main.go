@@ -14,6 +14,7 @@ import (
 	"github.com/brood-project/brood/internal/child"
 	"github.com/brood-project/brood/internal/master"
 	"github.com/brood-project/brood/internal/mastercf"
+	"github.com/brood-project/brood/internal/plan"
 )
 
 // Exit statuses of master(8).
@@ -33,6 +34,8 @@ type daemon struct {
 	ready  int // descriptor by which the foreground is told; -1 for none
 	log    *logs
 	config *mastercf.Config
+	// read loads both files; what is running is kept where it can't change.
+	read func(running *mastercf.Config) (*mastercf.Config, plan.Diagnostics)
 }
 
 // Main is master(8). It returns the exit status.
@@ -79,7 +82,7 @@ func (d *daemon) testLock() error {
 }
 
 func (d *daemon) pidFile() string {
-	return filepath.Join(d.config.ProcessIDDir, "master.pid")
+	return filepath.Join(d.config.QueueDir, d.config.ProcessIDDir, "master.pid")
 }
 
 // serve becomes the daemon and ends with it.

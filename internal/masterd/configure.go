@@ -1,0 +1,102 @@
+package masterd
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+
+	"github.com/brood-project/brood/internal/maillog"
+	"github.com/brood-project/brood/internal/master"
+	"github.com/brood-project/brood/internal/mastercf"
+	"github.com/brood-project/brood/internal/plan"
+)
+
+// postconfs are where the installed Postfix's postconf(1) may be, which knows
+// the defaults that its distribution compiled in.
+var postconfs = []string{"/usr/sbin/postconf", "/usr/local/sbin/postconf", "/opt/postfix/sbin/postconf"}
+
+// configure reads main.cf and master.cf for the first time.
+func (d *daemon) configure() error {
+	options := mastercf.Options{
+		Dir:     d.flags.configDir,
+		Env:     os.Environ(),
+		Verbose: d.flags.verbose,
+		Debug:   d.flags.attached,
+	}
+	for _, path := range postconfs {
+		if _, err := os.Stat(path); err == nil {
+			options.DefaultsFrom = mastercf.PostconfDefaults(path)
+			break
+		}
+	}
+	d.read = func(running *mastercf.Config) (*mastercf.Config, plan.Diagnostics) {
+		options.Running = running
+		return mastercf.Load(options)
+	}
+	config, ds := d.read(nil)
+	if config != nil {
+		d.log.follow(config, d.flags.verbose)
+	}
+	if config == nil || config.Plan == nil || ds.Failed() {
+		return ds
+	}
+	d.log.warnings(ds)
+	d.config = config
+	return nil
+}
+
+// reload reads both files again. The configuration in force is touched only
+// when all of it has been found good and is carried out.
+func (d *daemon) reload() (*master.Proposal, error) {
+	config, ds := d.read(d.config)
+	if config == nil || config.Plan == nil || ds.Failed() {
+		return nil, ds
+	}
+	return &master.Proposal{
+		Plan:     config.Plan,
+		Warnings: ds,
+		Accepted: func() {
+			d.config = config
+			d.log.follow(config, d.flags.verbose)
+		},
+	}, nil
+}
+
+// warnings logs what does not stand in the way, in Postfix's words where it has
+// some.
+func (l *logs) warnings(ds plan.Diagnostics) {
+	for _, d := range ds {
+		if d.Severity == plan.Warning {
+			slog.New(l).Warn(wording(d))
+		}
+	}
+}
+
+// wording is what Postfix logs of a diagnostic, or our own line.
+func wording(d plan.Diagnostic) string {
+	if d.Postfix != "" {
+		return d.Postfix
+	}
+	return d.String()
+}
+
+// fatalLines logs why the process ends: what Postfix knows of in its words,
+// which other programs read, and before that our own with the place and the
+// remedy.
+func (l *logs) fatalLines(err error) []string {
+	var ds plan.Diagnostics
+	if !errors.As(err, &ds) {
+		return []string{err.Error()}
+	}
+	var fatal []string
+	for _, d := range ds {
+		if d.Severity == plan.Error {
+			slog.New(l).Log(context.Background(), maillog.Error, d.String())
+			fatal = append(fatal, wording(d))
+		} else {
+			l.warnings(plan.Diagnostics{d})
+		}
+	}
+	return fatal[:min(len(fatal), 1)]
+}
