@@ -112,6 +112,25 @@ func leaveTerminal(keepStdout bool) error {
 	return nil
 }
 
+// closeInherited closes what the shell or another parent left open, but for
+// keep. Descriptors of our own are told by their close-on-exec flag, which an
+// inherited one cannot have.
+func closeInherited(keep int) {
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		return // no proc file system: they stay, and no child sees them
+	}
+	for _, e := range entries {
+		fd, err := strconv.Atoi(e.Name())
+		if err != nil || fd < 3 || fd == keep {
+			continue
+		}
+		if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err == nil && flags&unix.FD_CLOEXEC == 0 {
+			unix.Close(fd)
+		}
+	}
+}
+
 // leadSession makes this process the leader of a session of its own, so that
 // a stop can end it with all its children and nobody else.
 func leadSession() error {

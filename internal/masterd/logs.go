@@ -113,6 +113,15 @@ func (l *logs) fatal(err error) {
 	l.close()
 }
 
+// direct has the rest of the log written to the file itself, because postlogd
+// is about to end.
+func (l *logs) direct() {
+	if s := l.setting; s.socket != "" {
+		s.socket = ""
+		l.use(s)
+	}
+}
+
 // close writes what still waits.
 func (l *logs) close() { (*l.now.Load()).Close() }
 

@@ -111,6 +111,7 @@ func (d *daemon) serve() error {
 
 // detach leaves the terminal and the directory that the command came from.
 func (d *daemon) detach() error {
+	closeInherited(d.ready)
 	if err := child.Reserve(); err != nil {
 		return fmt.Errorf("cannot reserve descriptors: %w", err)
 	}
@@ -164,6 +165,7 @@ func (d *daemon) options() master.Options {
 func (d *daemon) end(sig os.Signal) {
 	number, _ := sig.(unix.Signal)
 	signal.Ignore(unix.SIGTERM)
+	d.log.direct()
 	unix.Kill(-unix.Getpgrp(), unix.SIGTERM)
 	d.log.info(fmt.Sprintf("terminating on signal %d", number))
 	d.log.close()
