@@ -37,7 +37,8 @@
 //
 // # Bugs
 //
-// A unix socket whose path is longer than 107 bytes is bound through
+// A unix socket whose path is longer than 107 bytes, or leads through a folder
+// that the owner of the last one may not pass, is bound through
 // /proc/self/fd, and its name in the kernel's lists is that one. A socket at
 // which somebody else's program still listens is replaced, as by Postfix: it
 // can't be told from the one that a killed manager's children hold. Two vsock

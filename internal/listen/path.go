@@ -120,20 +120,25 @@ func (s *Socket) makeUnix(d *folder, name string) error {
 	if err := unix.Fchmod(s.FD, s.Endpoint.Mode&0o777); err != nil {
 		return s.fail("chmod", err)
 	}
-	if err := unix.Bind(s.FD, &unix.SockaddrUnix{Name: d.sunPath(s.Endpoint.Path, name)}); err != nil {
+	err = d.eitherWay(s.Endpoint.Path, name, func(sa unix.Sockaddr) error { return unix.Bind(s.FD, sa) })
+	if err != nil {
 		return s.fail("bind", err)
 	}
 	return s.setMode(d, name, unix.S_IFSOCK)
 }
 
-// sunPath is a path to name that fits into an address: the path itself, so
-// that ss(8) shows it as the operator wrote it, or the way through our handle
-// of the folder.
-func (d *folder) sunPath(path, name string) string {
+// eitherWay binds or connects to a name in the folder: by its path, so that
+// ss(8) shows it as the operator wrote it, or through our handle of the folder
+// where the path is too long for an address or leads through a folder that the
+// owner of this one may not pass.
+func (d *folder) eitherWay(path, name string, do func(unix.Sockaddr) error) error {
 	if direct := filepath.Join(filepath.Dir(path), name); len(direct) <= sunPathMax {
-		return direct
+		err := do(&unix.SockaddrUnix{Name: direct})
+		if d.power.uid <= 0 || !errors.Is(err, unix.EACCES) {
+			return err
+		}
 	}
-	return "/proc/self/fd/" + strconv.Itoa(d.fd) + "/" + name
+	return do(&unix.SockaddrUnix{Name: "/proc/self/fd/" + strconv.Itoa(d.fd) + "/" + name})
 }
 
 func (s *Socket) makeFifo(d *folder, name string) error {

@@ -3,7 +3,6 @@ package listen
 import (
 	"errors"
 	"net/netip"
-	"path/filepath"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -96,9 +95,8 @@ func connectUnix(fd int, e plan.Endpoint, owner ids) error {
 		return err
 	}
 	defer d.close()
-	name := d.sunPath(e.Path, filepath.Base(e.Path))
 	return d.power.as(func() error {
-		return unix.Connect(fd, &unix.SockaddrUnix{Name: name})
+		return d.eitherWay(e.Path, pathName(e.Path), func(sa unix.Sockaddr) error { return unix.Connect(fd, sa) })
 	})
 }
 
@@ -108,8 +106,13 @@ func wakeFifo(e plan.Endpoint, owner ids) error {
 	if unix.Geteuid() != 0 {
 		owner = ids{}
 	}
+	d, err := openFolder(e.Path, owner.uid, owner.gid)
+	if err != nil {
+		return err
+	}
+	defer d.close()
 	return owner.as(func() error {
-		fd, err := unix.Open(e.Path, unix.O_WRONLY|unix.O_NONBLOCK|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0)
+		fd, err := unix.Openat(d.fd, pathName(e.Path), unix.O_WRONLY|unix.O_NONBLOCK|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0)
 		if err != nil {
 			return err
 		}
