@@ -45,6 +45,9 @@ func (w *World) newProcess(pid int32, s *service, gen uint32) *process {
 	t := honest
 	if w.chance.oneIn(s.wickedness) {
 		t = temper(w.chance.below(int(orphan)))
+		if w.chance.oneIn(2) {
+			t = s.trait
+		}
 	}
 	p := &process{pid: pid, gen: gen, service: s, temper: t, maxUses: 1 + w.chance.below(20)}
 	if t == shortly {

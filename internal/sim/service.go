@@ -27,8 +27,10 @@ type service struct {
 	ring      uint64 // which ring is the one asked for
 	removed   bool
 	removedAt int64
-	// wickedness is one in how many of its processes may be of any temper.
+	// One in wickedness of its processes is of any temper, or of that which
+	// runs in the family.
 	wickedness int
+	trait      temper
 
 	// The audit: since when the oldest client has had no excuse for waiting.
 	served       int64
@@ -39,7 +41,10 @@ type service struct {
 // beginService brings a new service into the world.
 func (w *World) beginService() {
 	w.tally.Lives++
-	s := &service{life: w.chance.next() | 1, policy: w.anyPolicy(), blockedSince: w.now, wickedness: 1 + w.chance.below(20)}
+	s := &service{
+		life: w.chance.next() | 1, policy: w.anyPolicy(), blockedSince: w.now,
+		wickedness: 1 << w.chance.below(6), trait: temper(w.chance.below(int(orphan))),
+	}
 	s.pool = pool.New(s.policy, &w.gens)
 	s.oracle = NewOracle(s.policy)
 	s.record = newLifeRecord(s.policy)
