@@ -203,6 +203,10 @@ func (l *life) story() string {
 func (p *Pool) clone(gens *Generations) *Pool {
 	c := *p
 	c.gens, c.out, c.free, c.recorder = gens, nil, nil, Recorder{}
+	for f := p.free; f != nil; f = f.nextFree {
+		kid := *f
+		kid.nextFree, c.free = c.free, &kid
+	}
 	c.children, c.births = make(map[int32]*child), make(map[uint32]*child)
 	for k, v := range p.children {
 		kid := *v

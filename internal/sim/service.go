@@ -188,7 +188,11 @@ func (w *World) announce(s *service) {
 // endService takes the service out of the plan.
 func (w *World) endService(s *service) {
 	if s.removed {
+		w.tell(s, pool.Event{Kind: pool.Removed}) // nothing more than once
 		return
+	}
+	if w.chance.oneIn(4) {
+		w.planFor(s, w.chance.upTo(10*pool.Second), serviceEnds)
 	}
 	s.removed, s.removedAt = true, w.now
 	s.waiting = nil
