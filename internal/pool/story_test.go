@@ -292,6 +292,9 @@ func (tl *teller) parseEvent(verb string, rest []string) pool.Event {
 	case "looked":
 		ev.N = int32(tl.number(rest[0]))
 	case "reload":
+		if len(rest) > 0 && rest[0] == "to" {
+			tl.policy, rest = pool.Policy{}, rest[1:]
+		}
 		tl.policy = tl.parsePolicy(tl.policy, rest)
 		p := tl.policy
 		ev.Policy = &p

@@ -26,7 +26,7 @@ func (ev Event) String() string {
 		if ev.Policy == nil {
 			return "reload"
 		}
-		return "reload " + ev.Policy.String()
+		return "reload to " + ev.Policy.String()
 	case Removed:
 		return "remove"
 	case Pardoned:

@@ -91,7 +91,8 @@ func (r *lifeRecord) story(rule string) string {
 
 // shrink leaves out what the broken rule does not need, in ever smaller pieces.
 func shrink(policy pool.Policy, entries []lifeEntry) []lifeEntry {
-	for size := max(1, len(entries)/2); ; size /= 2 {
+	for size := max(1, len(entries)/2); ; size = max(1, size/2) {
+		before := len(entries)
 		for from := 0; from < len(entries); {
 			without := append(append([]lifeEntry(nil), entries[:from]...), entries[min(from+size, len(entries)):]...)
 			if told, breaks := replay(policy, without); breaks != "" {
@@ -100,7 +101,7 @@ func shrink(policy pool.Policy, entries []lifeEntry) []lifeEntry {
 				from += size
 			}
 		}
-		if size <= 1 {
+		if size == 1 && len(entries) == before {
 			return entries
 		}
 	}
