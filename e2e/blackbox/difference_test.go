@@ -54,6 +54,20 @@ var differences = []difference{
 		"a local service at its limit is silent", "it warns as a remote one does",
 		func(t *testing.T, m master) { localLimit(t, m, 0) },
 		func(t *testing.T, m master) { localLimit(t, m, 1) }},
+	{"difference/full-disk-under-log",
+		"a log file that takes no line ends the master", "it goes on without a log",
+		func(t *testing.T, m master) {
+			if state := fullLog(t, m).run.wait(); state.Success() {
+				t.Errorf("the master ended with %v", state)
+			}
+		},
+		func(t *testing.T, m master) {
+			in := fullLog(t, m)
+			in.dial("svc")
+			in.child("svc").exit(1) // a line that has nowhere to go
+			in.child("svc").take()
+			in.barrier()
+		}},
 	{"difference/reload-of-many-services",
 		"a reload compares every service with every other", "it takes time in proportion to their number",
 		func(t *testing.T, m master) { reloadMany(t, m, 300) },
@@ -215,7 +229,6 @@ func crashWithLastWords(t *testing.T, m master, pattern string) {
 	in.must(os.RemoveAll(in.path("queue/public/postlog")))
 	in.service("svc unix - - n - 1 fake")
 	in.launch()
-	eventually(t, "the service listens", func() bool { _, err := os.Lstat(in.path("queue/private/svc")); return err == nil })
 	in.dial("svc")
 	c := in.child("svc")
 	f, err := os.OpenFile(in.path("log/mail"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
@@ -260,4 +273,15 @@ func reloadMany(t *testing.T, m master, services int) {
 	last := fmt.Sprintf("svc%d", services-1)
 	in.dial(last)
 	in.child(last).take()
+}
+
+// fullLog launches a master whose log is a full disk.
+func fullLog(t *testing.T, m master) *instance {
+	in := newInstance(t, m)
+	in.log.close()
+	in.must(os.RemoveAll(in.path("queue/public/postlog")))
+	in.set("maillog_file = /dev/full", "maillog_file_prefixes = /dev")
+	in.service("svc unix - - n - 1 fake")
+	in.launch()
+	return in
 }

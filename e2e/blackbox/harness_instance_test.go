@@ -85,7 +85,7 @@ func newInstance(t *testing.T, m master) *instance {
 		"service_throttle_time = 1s")
 	in.service(canary + " unix - - n - 0 " + fakeCommand)
 	in.nest = newNest(t, in.path("queue", controlSocket))
-	in.log = newLogReader(t, in.path("queue/public/postlog"))
+	in.log = newLogReader(t, in.path("queue/public/postlog"), in.path("log/mail"))
 	t.Cleanup(in.cleanup)
 	return in
 }
@@ -94,8 +94,8 @@ func newInstance(t *testing.T, m master) *instance {
 // understood is printed first.
 func (in *instance) cleanup() {
 	if in.t.Failed() {
-		fallback := head(in.path("log/mail"))
-		in.t.Logf("master: %s\nmaster.cf:\n%s\nlog:\n%s%s%s", in.m.path, strings.Join(in.rows, "\n"), in.log.all(), fallback, in.run.describe())
+		in.log.readFile()
+		in.t.Logf("master: %s\nmaster.cf:\n%s\nlog:\n%s%s", in.m.path, strings.Join(in.rows[:min(len(in.rows), 20)], "\n"), in.log.all(), in.run.describe())
 	}
 	if in.run != nil {
 		in.run.kill()
@@ -242,7 +242,8 @@ func (in *instance) reload() {
 	in.log.wait(in.t, `^info: reload -- version `)
 }
 
-// dial connects to a unix service of the instance by its name in master.cf.
+// dial connects to a unix service of the instance by its name in master.cf. A
+// master that was only launched may still be on its way to listen.
 func (in *instance) dial(name string) net.Conn {
 	in.t.Helper()
 	return in.dialAt("unix", in.endpoint(name))
@@ -250,22 +251,27 @@ func (in *instance) dial(name string) net.Conn {
 
 // endpoint is the file of a unix service or fifo.
 func (in *instance) endpoint(name string) string {
-	for _, class := range []string{"private", "public"} {
-		if _, err := os.Lstat(in.path("queue", class, name)); err == nil {
-			return in.path("queue", class, name)
-		}
-	}
 	in.t.Helper()
-	in.t.Fatalf("no endpoint called %s in the queue directory", name)
-	return ""
+	found := ""
+	eventually(in.t, "an endpoint called "+name, func() bool {
+		for _, class := range []string{"private", "public"} {
+			if _, err := os.Lstat(in.path("queue", class, name)); err == nil {
+				found = in.path("queue", class, name)
+			}
+		}
+		return found != ""
+	})
+	return found
 }
 
 func (in *instance) dialAt(network, address string) net.Conn {
 	in.t.Helper()
-	conn, err := net.DialTimeout(network, address, patience)
-	if err != nil {
-		in.t.Fatal(err)
-	}
+	var conn net.Conn
+	eventually(in.t, "a connection to "+address, func() bool {
+		var err error
+		conn, err = net.DialTimeout(network, address, patience)
+		return err == nil
+	})
 	in.t.Cleanup(func() { conn.Close() })
 	return conn
 }

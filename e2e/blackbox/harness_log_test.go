@@ -1,6 +1,7 @@
 package blackbox
 
 import (
+	"bytes"
 	"errors"
 	"net"
 	"os"
@@ -12,11 +13,15 @@ import (
 )
 
 // logReader is the test's end of the log: it listens where postlogd(8) would,
-// so that every line arrives as an event.
+// so that a line arrives as an event. A line that a master writes to
+// maillog_file by itself, because it cannot or will not wait for postlogd, is
+// in the log as well.
 type logReader struct {
 	conns  []*net.UnixConn
 	mu     sync.Mutex
 	lines  []logLine
+	file   string // the file that lines fall back to
+	offset int    // what was read of it
 	waiter chan struct{}
 }
 
@@ -30,9 +35,9 @@ type logLine struct {
 	waited   bool   // a test waited for it and got it
 }
 
-func newLogReader(t *testing.T, path string) *logReader {
+func newLogReader(t *testing.T, path, file string) *logReader {
 	t.Helper()
-	r := &logReader{waiter: make(chan struct{})}
+	r := &logReader{file: file, waiter: make(chan struct{})}
 	r.listen(t, path)
 	return r
 }
@@ -100,6 +105,7 @@ func (r *logReader) wait(t *testing.T, pattern string) logLine {
 	re := regexp.MustCompile(pattern)
 	timeout := time.After(patience)
 	for {
+		r.readFile()
 		r.mu.Lock()
 		for i, line := range r.lines {
 			if !line.waited && re.MatchString(line.Text) {
@@ -112,6 +118,7 @@ func (r *logReader) wait(t *testing.T, pattern string) logLine {
 		r.mu.Unlock()
 		select {
 		case <-waiter:
+		case <-time.After(20 * time.Millisecond): // for the file, which tells nobody
 		case <-timeout:
 			t.Fatalf("no log line like %s; the log:\n%s", pattern, r.all())
 		}
@@ -122,6 +129,19 @@ func (r *logReader) wait(t *testing.T, pattern string) logLine {
 func (r *logReader) want(t *testing.T, text string) logLine {
 	t.Helper()
 	return r.wait(t, "^"+regexp.QuoteMeta(text)+"$")
+}
+
+// readFile takes in the whole lines that the file has got.
+func (r *logReader) readFile() {
+	text := head(r.file)
+	r.mu.Lock()
+	from := min(r.offset, len(text))
+	end := bytes.LastIndexByte(text, '\n') + 1
+	r.offset = max(from, end)
+	r.mu.Unlock()
+	for line := range strings.Lines(string(text[from:max(from, end)])) {
+		r.add(line)
+	}
 }
 
 // count is how many lines so far match.

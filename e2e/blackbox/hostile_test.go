@@ -23,7 +23,6 @@ var hostileRows = []row{
 	{"hostile/fork-fails", "no process to be had: the service is throttled, and served when there is one", hostileFork},
 	{"hostile/no-descriptors-left", "no descriptor to be had: nobody is lost, and all goes on when there are some", hostileMasterDescriptors},
 	{"hostile/full-disk-under-lock-file", "a lock file that cannot be written is a fatal line; with space the master starts", hostileFullDisk},
-	{"hostile/full-disk-under-log", "a log that takes no line stops nobody", hostileFullLog},
 	{"hostile/no-syslog", "without any syslogd the master works", hostileNoSyslog},
 	{"hostile/missing-directories", "each directory that is missing or belongs to the wrong user is a fatal line that says so; mended, the master starts", hostileDirectories},
 	{"hostile/endpoint-is-a-directory", "an endpoint's place that cannot be had is a fatal line; once free, the master starts", hostileEndpoint},
@@ -260,20 +259,6 @@ func hostileFullDisk(t *testing.T, m master) {
 	in.start()
 }
 
-func hostileFullLog(t *testing.T, m master) {
-	in := newInstance(t, m)
-	in.log.close()
-	in.must(os.RemoveAll(in.path("queue/public/postlog")))
-	in.set("maillog_file = /dev/full", "maillog_file_prefixes = /dev", "service_throttle_time = 1s")
-	in.service("svc unix - - n - 1 fake")
-	in.launch()
-	eventually(t, "the service listens", func() bool { _, err := os.Lstat(in.path("queue/private/svc")); return err == nil })
-	in.dial("svc")
-	in.child("svc").exit(1) // a line that has nowhere to go
-	in.child("svc").take()
-	in.barrier()
-}
-
 func hostileNoSyslog(t *testing.T, m master) {
 	in := newInstance(t, m)
 	in.set("maillog_file =")
@@ -281,7 +266,6 @@ func hostileNoSyslog(t *testing.T, m master) {
 	in.must(os.Remove(in.path("log/syslog")))
 	in.service("svc unix - - n - 1 fake")
 	in.launch()
-	eventually(t, "the service listens", func() bool { _, err := os.Lstat(in.path("queue/private/svc")); return err == nil })
 	in.dial("svc")
 	in.child("svc").exit(1)
 	in.child("svc").take()

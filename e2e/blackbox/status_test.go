@@ -7,7 +7,7 @@ import (
 )
 
 var statusRows = []row{
-	{"status/unknown-pid", "a record with a pid that is nobody's child is ignored without a word", statusUnknownPid},
+	{"status/unknown-pid", "a record with a pid that is nobody's child changes nothing", statusUnknownPid},
 	{"status/wrong-generation", "a record with a wrong generation is ignored and logged", statusWrongGeneration},
 	{"status/same-again", "the same status again is ignored", statusSameAgain},
 	{"status/unknown-status", "an unknown status is ignored with a warning", statusUnknown},
@@ -34,7 +34,9 @@ func statusUnknownPid(t *testing.T, m master) {
 	c.send(record(-1, c.generation(), statusTaken))
 	in.dial("svc")
 	in.noBirth() // still available
-	if n := in.log.count("^(warning|fatal|panic)|ignoring"); n != 0 {
+	// Postfix passes over it in silence; ours knows who sent it and says so, see
+	// difference/forged-status.
+	if n := in.log.count("^(warning|fatal|panic)|ignoring"); n != 0 && !m.ours() {
 		t.Errorf("%d lines were logged", n)
 	}
 }
