@@ -141,6 +141,7 @@ func (d *folder) eitherWay(path, name string, do func(unix.Sockaddr) error) erro
 	return do(&unix.SockaddrUnix{Name: "/proc/self/fd/" + strconv.Itoa(d.fd) + "/" + name})
 }
 
+// makeFifo makes a fifo anew, so that no old bytes are in it.
 func (s *Socket) makeFifo(d *folder, name string) error {
 	// The owner's alone until it has its mode: nobody comes in between.
 	if err := unix.Mknodat(d.fd, name, unix.S_IFIFO|0o600, 0); err != nil {
@@ -153,21 +154,7 @@ func (s *Socket) makeFifo(d *folder, name string) error {
 		s.FD = -1
 		return s.fail("open", err)
 	}
-	if err := s.setMode(d, name, unix.S_IFIFO); err != nil {
-		return err
-	}
-	drain(s.FD)
-	return nil
-}
-
-// drain throws away what a fifo holds.
-func drain(fd int) {
-	var junk [4096]byte
-	for {
-		if n, err := unix.Read(fd, junk[:]); n <= 0 || err != nil {
-			return
-		}
-	}
+	return s.setMode(d, name, unix.S_IFIFO)
 }
 
 // handle opens the file that a name leads to, without following a link, and

@@ -186,11 +186,30 @@ func TestUDPFromWideToNarrow(t *testing.T) {
 	if _, err := Open(narrow); !errors.Is(err, unix.EADDRINUSE) {
 		t.Errorf("a stranger came in: %v", err)
 	}
-	change(t, s, narrow)
-	change(t, s, wide)
-	if _, err := Open(narrow); !errors.Is(err, unix.EADDRINUSE) {
-		t.Errorf("a stranger came in after a change: %v", err)
+	for _, e := range []plan.Endpoint{narrow, wide} {
+		change(t, s, e)
+		if err := askToShare(t, e); !errors.Is(err, unix.EADDRINUSE) {
+			t.Errorf("a stranger came in beside %s: %v", Describe(e), err)
+		}
 	}
+}
+
+// askToShare binds beside a UDP socket as somebody who would share.
+func askToShare(t *testing.T, e plan.Endpoint) error {
+	t.Helper()
+	family, sa, err := sockaddr(e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fd, err := unix.Socket(family, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	if err := setShareable(fd, true); err != nil {
+		t.Fatal(err)
+	}
+	return unix.Bind(fd, sa)
 }
 
 // A service changes from unix to fifo under the same name: the new one takes
@@ -205,6 +224,9 @@ func TestSamePathOtherKind(t *testing.T) {
 	answers(t, e)
 	c.Rollback()
 	answers(t, e)
+	if left, _ := os.ReadDir(filepath.Dir(e.Path)); len(left) != 1 {
+		t.Errorf("left behind by the rollback: %v", left)
+	}
 	change(t, s, fifo)
 	answers(t, fifo)
 	if n := waiting(t, s.Get(fifo)); n != 1 {
@@ -263,6 +285,25 @@ func TestKeptForTheClientsInTheQueue(t *testing.T) {
 	gone[0].Remove()
 }
 
+func TestAdoptNeedsAListener(t *testing.T) {
+	e := tcpEndpoint("127.0.0.1", freePort(t))
+	_, sa, err := sockaddr(e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	if err := unix.Bind(fd, sa); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := newSet(t).Adopt(e, fd); err == nil {
+		t.Error("adopted a socket that does not listen")
+	}
+}
+
 func TestAdopt(t *testing.T) {
 	dir := t.TempDir()
 	for _, e := range []plan.Endpoint{
@@ -280,6 +321,9 @@ func TestAdopt(t *testing.T) {
 		}
 		if _, err := s.Adopt(e, fd); err != nil {
 			t.Fatal(err)
+		}
+		if _, err := s.Adopt(e, fd); err == nil {
+			t.Error("adopted twice")
 		}
 		c := change(t, s, e)
 		if len(c.Opened()) != 0 {

@@ -177,6 +177,15 @@ func TestWakeFifoAsOwner(t *testing.T) {
 	}
 }
 
+func TestFifoStartsEmpty(t *testing.T) {
+	e := plan.Endpoint{Network: plan.NetFifo, Path: filepath.Join(t.TempDir(), "f"), Mode: 0o622, UID: -1, GID: -1}
+	mustOpen(t, e)
+	answers(t, e)
+	if n := waiting(t, mustOpen(t, e)); n != 0 {
+		t.Errorf("%d old bytes", n)
+	}
+}
+
 func TestLongPath(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), strings.Repeat("d", 100), strings.Repeat("e", 100))
 	if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -319,5 +328,21 @@ func TestIPv4BesideIPv6Wildcard(t *testing.T) {
 	answers(t, v6)
 	if waiting(t, s6) != 1 || waiting(t, s4) != 0 {
 		t.Error("a client of one family came to the other's socket")
+	}
+}
+
+// A kernel without vsock must say so; one with it must listen.
+func TestVsock(t *testing.T) {
+	s, err := Open(plan.Endpoint{Network: plan.NetVsock, Port: freePort(t), Backlog: 1})
+	if errors.Is(err, unix.EAFNOSUPPORT) {
+		return
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	checkFlags(t, s.FD)
+	if waiting(t, s) != 0 {
+		t.Error("somebody waits")
 	}
 }

@@ -16,7 +16,7 @@ import (
 // and fifos, where the kernel counts bytes, n is the bytes that the next read
 // would give, and 1 for an empty datagram. For vsock n is 0 or 1. It costs one
 // to three system calls; a unix stream socket is looked up among all of the
-// network namespace (sock_diag(7)), some 2 µs for a thousand sockets.
+// network namespace (sock_diag(7)), which took 15 µs among a thousand.
 func (s *Socket) Waiting() (n int, err error) {
 	switch s.Endpoint.Network {
 	case plan.NetTCP:

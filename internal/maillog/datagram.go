@@ -21,7 +21,7 @@ func newDatagram(path string) *datagram { return &datagram{path: path, fd: -1} }
 // busy; any other error that it can't be reached.
 func (d *datagram) send(line []byte) error {
 	if d.fd >= 0 {
-		err := unix.Sendto(d.fd, line, unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT, nil)
+		err := unix.Sendto(d.fd, line, unix.MSG_NOSIGNAL, nil)
 		if err == nil || busy(err) {
 			return err
 		}
@@ -31,7 +31,7 @@ func (d *datagram) send(line []byte) error {
 	if err := d.connect(); err != nil {
 		return err
 	}
-	err := unix.Sendto(d.fd, line, unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT, nil)
+	err := unix.Sendto(d.fd, line, unix.MSG_NOSIGNAL, nil)
 	if err != nil && !busy(err) {
 		d.close()
 	}

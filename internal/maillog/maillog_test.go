@@ -224,23 +224,17 @@ func TestFullDisk(t *testing.T) {
 func TestFileIsNotFollowed(t *testing.T) {
 	dir := t.TempDir()
 	secret := filepath.Join(dir, "secret")
-	if err := os.WriteFile(secret, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	symlink, hard := filepath.Join(dir, "symlink"), filepath.Join(dir, "hard")
-	if err := os.Symlink(secret, symlink); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Link(secret, hard); err != nil {
-		t.Fatal(err)
-	}
-	for _, file := range []string{symlink, hard} {
+	must(t, os.WriteFile(secret, nil, 0o600))
+	for name, link := range map[string]func(from, to string) error{"symlink": os.Symlink, "hard link": os.Link} {
+		file := filepath.Join(dir, name)
+		must(t, link(secret, file))
 		h := NewPostlog(filepath.Join(dir, "none"), file, "mx", "postfix/master")
 		_ = say(t, h, Info, "a line")
 		if h.Pending() != 1 {
 			t.Errorf("%s: %d lines wait", file, h.Pending())
 		}
 		h.Close()
+		must(t, os.Remove(file))
 	}
 	if b, _ := os.ReadFile(secret); len(b) != 0 {
 		t.Errorf("the file now holds %q", b)
