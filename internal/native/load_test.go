@@ -245,10 +245,11 @@ func TestThisMachine(t *testing.T) {
 	if !filepath.IsAbs(a.Program) || a.Account.UID != 0 || a.Account.Home == "" || variableOf(a.Env, "X") != "1" || a.Directory != dir {
 		t.Errorf("service a is %+v", a)
 	}
-	write("conf.d/b.toml", "[service.b]\nlisten = [\"unix:///run/b.sock\"]\ncommand = [\"./nothing\"]\nprotocol = \"none\"\nuser = \"nobody-of-this-name\"\ndirectory = \"a.env\"\nenv_file = \"/dev/zero\"\n")
+	write("conf.d/b.toml", "[service.b]\nlisten = [\"unix:///run/b.sock\"]\ncommand = [\"./nothing\"]\nprotocol = \"none\"\nuser = \"nobody-of-this-name\"\ndirectory = \"a.env\"\nenv_file = \"/dev/zero\"\n"+
+		"[service.c]\nlisten = [\"unix:///run/c.sock\"]\ncommand = [\"./a.env\"]\nprotocol = \"none\"\n")
 	_, ds = Load(filepath.Join(dir, "brood.toml"), Options{sys})
-	if len(ds) != 4 {
-		t.Errorf("got %v, want four mistakes", ds)
+	if len(ds) != 5 || !strings.Contains(ds.Error(), "it is not executable") {
+		t.Errorf("got %v, want five mistakes", ds)
 	}
 }
 
