@@ -26,6 +26,11 @@ func BenchmarkBirth(b *testing.B) {
 				openMany(b, open)
 				b.Run("ForkExec", func(b *testing.B) { benchForkExec(b, path) })
 				b.Run("Start", func(b *testing.B) { benchStart(b, path) })
+				b.Run("WholeTable", func(b *testing.B) {
+					lacksCloseRange.Store(true)
+					defer lacksCloseRange.Store(false)
+					benchStart(b, path)
+				})
 				for _, n := range []int{1, 2} {
 					b.Run(fmt.Sprintf("Nursery%d", n), func(b *testing.B) { benchNursery(b, path, n) })
 				}

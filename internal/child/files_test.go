@@ -77,6 +77,7 @@ func testFiles(t *testing.T) {
 		"high":    {high[0], high[1], high[2], high[3]},
 		"mixed":   {low[0], high[2], closed, low[0], closed, high[2], high[5]},
 		"many":    append([]int{low[1]}, many...),
+		"gaps":    slices.Concat(slices.Repeat([]int{closed}, 100), high[:1]),
 		"reverse": {7, 6, 5, 4, 3},
 		"where":   {3, 4, 5, 6, 7},
 	} {

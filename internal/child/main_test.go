@@ -21,6 +21,7 @@ var roles = map[string]func(){
 	"limits":    limits,
 	"crowded":   crowded,
 	"subreaper": subreaper,
+	"filtered":  filtered,
 }
 
 func TestMain(m *testing.M) {

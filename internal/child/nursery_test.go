@@ -160,6 +160,9 @@ func TestParallelBirths(t *testing.T) {
 				t.Errorf("birth %+v", b)
 			}
 		}
+		if q := l.nursery.queue; len(q) != 0 || l.nursery.head != 0 {
+			t.Errorf("the queue still holds %d, from %d on", len(q), l.nursery.head)
+		}
 		if len(l.deaths) != births*3/4 {
 			t.Errorf("%d deaths", len(l.deaths))
 		}
