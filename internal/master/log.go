@@ -78,7 +78,7 @@ func (m *Master) tellThrottled(s *service, a *pool.Action) {
 	line := fmt.Sprintf("%s: bad command startup -- throttling for %s", s.plan.Command.Path, seconds(pool.Duration(a.At-m.now())))
 	why := fmt.Sprintf("service %q: the birth failed", s.plan.Name)
 	if a.PID != 0 {
-		why = fmt.Sprintf("service %q: pid %d %s, %s old, %s", s.plan.Name, a.PID, ending(a.Code), seconds(a.Age), clients(a.Uses))
+		why = fmt.Sprintf("service %q: pid %d %s, age %s, uses %d", s.plan.Name, a.PID, ending(a.Code), seconds(a.Age), a.Uses)
 	}
 	died := time.Now()
 	next := "next try at " + died.Add(time.Duration(a.At-m.now())).Format(time.TimeOnly)
@@ -94,13 +94,6 @@ func (m *Master) tellThrottled(s *service, a *pool.Action) {
 	}
 	pid := int(a.PID)
 	m.later.Go(func() { log(m.opts.LastWords(pid, died)) })
-}
-
-func clients(n uint32) string {
-	if n == 1 {
-		return "1 client served"
-	}
-	return strconv.Itoa(int(n)) + " clients served"
 }
 
 // tellStillborn logs a birth that failed and returns its errno.

@@ -1,17 +1,21 @@
 package masterd
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"os"
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/brood-project/brood/internal/child"
+	"github.com/brood-project/brood/internal/maillog"
 	"github.com/brood-project/brood/internal/master"
 	"github.com/brood-project/brood/internal/mastercf"
 	"github.com/brood-project/brood/internal/plan"
@@ -105,8 +109,26 @@ func (d *daemon) serve() error {
 			os.Exit(exitDone)
 		})
 	}
+	defer d.confess()
 	d.end(m.Run())
 	return nil
+}
+
+// confess logs why the loop died of a fault of its own, and dies. A stack
+// trace on the standard error would go to nobody.
+func (d *daemon) confess() {
+	fault := recover()
+	if fault == nil {
+		return
+	}
+	d.log.direct()
+	log := slog.New(d.log)
+	log.Log(context.Background(), maillog.Panic, fmt.Sprint(fault))
+	for line := range strings.Lines(string(debug.Stack())) {
+		log.Log(context.Background(), maillog.Panic, strings.TrimRight(line, "\n"))
+	}
+	d.log.close()
+	endBy(unix.SIGABRT)
 }
 
 // detach leaves the terminal and the directory that the command came from.
