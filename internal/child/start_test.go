@@ -68,7 +68,7 @@ func TestManyArguments(t *testing.T) {
 		t.Errorf("got %q", out)
 	}
 	_, err := Start(&Spec{Path: "/bin/true", Args: []string{"true", strings.Repeat("x", 1<<20)}})
-	wantStartError(t, err, "exec /bin/true", unix.E2BIG)
+	_ = wantStartError(t, err, "exec /bin/true", unix.E2BIG)
 }
 
 // maskOf is a signal mask as /proc shows it, with these signals.
@@ -185,7 +185,7 @@ func TestCredential(t *testing.T) {
 	who := &Credential{UID: 65534, GID: 65533, Groups: []uint32{7, 65532}}
 	if os.Geteuid() != 0 {
 		_, err := Start(&Spec{Path: "/bin/true", Credential: who})
-		wantStartError(t, err, "setgroups", unix.EPERM)
+		_ = wantStartError(t, err, "setgroups", unix.EPERM)
 		return
 	}
 	for groups, c := range map[string]*Credential{
