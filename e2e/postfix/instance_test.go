@@ -20,7 +20,7 @@ import (
 
 // patience is how long a test waits for anything before it gives up. It is
 // never what a test takes when all is well.
-const patience = 10 * time.Second
+const patience = 60 * time.Second
 
 // instance is one complete mail system below a directory of its own.
 type instance struct {
@@ -339,6 +339,7 @@ func (in *instance) reload() {
 func (in *instance) bury() {
 	if in.Failed() {
 		in.Logf("processes of the instance:\n%s", in.processTable())
+		in.Logf("the queue: %q", in.queued("maildrop", "incoming", "active", "deferred"))
 		in.Logf("the end of the log:\n%s", in.tail(80))
 	}
 	for _, p := range in.processes() {

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 func randomPort() int { return rand.IntN(15000) }
@@ -161,7 +162,8 @@ func recipientOf(t *testing.T, file string) string {
 	for lines.Scan() && lines.Text() != "" {
 		name, value, _ := strings.Cut(lines.Text(), ": ")
 		if name == "X-Original-To" || name == "X-Rcpt-Args" {
-			return strings.Trim(value, "<>")
+			recipient, _, _ := strings.Cut(strings.TrimPrefix(value, "<"), ">")
+			return recipient
 		}
 	}
 	t.Fatalf("%s does not name its recipient", file)
@@ -182,6 +184,24 @@ func (in *instance) queued(queues ...string) []string {
 		must(in, err)
 	}
 	return files
+}
+
+// hurried waits until the queue is empty, and has qmgr look around every second
+// meanwhile. When daemons were replaced, the word of a new message or of a
+// finished delivery may have gone to the grave with one of them, and by itself
+// their successor would only see to the message five minutes later.
+func (in *instance) hurried() {
+	in.Helper()
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	in.until("the queue to be empty", func() bool {
+		select {
+		case <-tick.C:
+			_, _ = in.try("postkick", "-c", in.conf, "public", "qmgr", "I")
+		default:
+		}
+		return in.queueIsEmpty()
+	})
 }
 
 func (in *instance) queueIsEmpty() bool {

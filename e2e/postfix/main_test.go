@@ -73,7 +73,7 @@ func checkSurroundings() error {
 		missing = append(missing, "root (master(8) runs as root only)")
 	}
 	for _, tool := range []string{
-		"postfix", "postconf", "postqueue", "postsuper", "postcat", "postalias", "postmulti",
+		"postfix", "postconf", "postqueue", "postsuper", "postcat", "postalias", "postkick", "postmulti",
 		"sendmail", "smtp-source", "smtp-sink", "swaks", "cpio", "unshare",
 	} {
 		if _, err := exec.LookPath(tool); err != nil {

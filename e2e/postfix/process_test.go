@@ -121,3 +121,11 @@ func descriptors(pid int) map[string]string {
 	}
 	return open
 }
+
+// programOf is the file that a process runs.
+func (in *instance) programOf(pid int) string {
+	in.Helper()
+	path, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid))
+	must(in, err)
+	return path
+}

@@ -1,0 +1,76 @@
+package postfix
+
+import (
+	"bufio"
+	"net"
+	"os"
+	"strings"
+	"testing"
+)
+
+// A thousand births leave no descriptor and no dead child behind in the master.
+func TestThousandBirths(t *testing.T) {
+	under(t, func(t *testing.T, master flavour) {
+		in := newInstance(t, master)
+		// The program names the daemon that was born for the client.
+		must(t, os.WriteFile(in.dir+"/parent", []byte("#!/bin/sh\necho $PPID\n"), 0o755))
+		addr := address(freePort(t))
+		in.row(addr+" inet", "n n n - 0 spawn -o max_use=1 user=nobody argv="+in.dir+"/parent")
+		in.write()
+		pid := in.start()
+		for range 10 {
+			parentOf(t, addr)
+		}
+		in.settled(pid)
+		before := descriptors(pid)
+		const births, clients = 1000, 4
+		born := map[string]bool{}
+		answers := make(chan string)
+		for range clients {
+			go func() {
+				for range births / clients {
+					answers <- parentOf(t, addr)
+				}
+			}()
+		}
+		for range births {
+			born[<-answers] = true
+		}
+		if len(born) != births {
+			t.Errorf("%d clients met %d daemons", births, len(born))
+		}
+		in.settled(pid)
+		if after := descriptors(pid); len(after) > len(before) {
+			t.Errorf("the master had %d descriptors and has %d:\n%v\n%v", len(before), len(after), before, after)
+		}
+	}, mainlyBrood()...)
+}
+
+// parentOf is one client: it asks for the pid of the daemon that serves it.
+func parentOf(t *testing.T, addr string) string {
+	t.Helper()
+	c, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Error(err)
+		return ""
+	}
+	defer c.Close()
+	line, err := bufio.NewReader(c).ReadString('\n')
+	if err != nil {
+		t.Errorf("the daemon did not answer: %v", err)
+	}
+	return strings.TrimSpace(line)
+}
+
+// settled waits until the daemons that have served their one client are buried.
+func (in *instance) settled(master int) {
+	in.Helper()
+	in.until("the spawn daemons to be gone", func() bool {
+		for _, p := range everyProcess() {
+			if p.ppid == master && p.name == "spawn" {
+				return false
+			}
+		}
+		return true
+	})
+}
