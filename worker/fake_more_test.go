@@ -47,7 +47,7 @@ func TestHTTPServerReportsPerConnection(t *testing.T) {
 	c.wantState(masterproto.Taken)
 	// The connection is kept alive and idle: the worker need not wait for it.
 	c.hangUp()
-	c.wantExit(0)
+	c.wantGone()
 }
 
 func TestPassReceivesDescriptorAndAttributes(t *testing.T) {
@@ -59,9 +59,10 @@ func TestPassReceivesDescriptorAndAttributes(t *testing.T) {
 		must(t, err)
 		_, _, err = sender.WriteMsgUnix([]byte{0}, unix.UnixRights(theirs), nil)
 		must(t, err)
-		io.WriteString(sender, attributes)
+		_, err = io.WriteString(sender, attributes)
+		must(t, err)
 		must(t, sender.CloseWrite())
-		sender.SetReadDeadline(time.Now().Add(patience))
+		must(t, sender.SetReadDeadline(time.Now().Add(patience)))
 		if _, err := sender.Read(make([]byte, 1)); err != io.EOF {
 			t.Fatalf("the sender is not released: %v", err)
 		}
@@ -79,7 +80,7 @@ func TestPassReceivesDescriptorAndAttributes(t *testing.T) {
 		ours.bye()
 		c.wantState(masterproto.Available)
 	}
-	c.wantExit(0)
+	c.wantGone()
 }
 
 // unixPair is a client and the descriptor of its other end.
@@ -192,7 +193,7 @@ func TestSystemdProtocol(t *testing.T) {
 	defer notify.Close()
 	want := func(text string) {
 		t.Helper()
-		notify.SetReadDeadline(time.Now().Add(patience))
+		must(t, notify.SetReadDeadline(time.Now().Add(patience)))
 		buf := make([]byte, 1000)
 		n, err := notify.Read(buf)
 		must(t, err)

@@ -45,8 +45,7 @@ func (g *gate) queue(come func()) {
 	// nicety, serving them is not.
 	g.held = true
 	if g.shut && err == nil {
-		g.held = false
-		flock(g.file, unix.LOCK_UN)
+		g.release()
 	}
 	g.mu.Unlock()
 	come()
@@ -60,9 +59,15 @@ func (g *gate) leave() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.held {
-		g.held = false
-		flock(g.file, unix.LOCK_UN)
+		g.release()
 	}
+}
+
+// release is called with mu held. Unlocking an open file can't fail, and the
+// kernel does it at the latest when the process ends.
+func (g *gate) release() {
+	g.held = false
+	_ = flock(g.file, unix.LOCK_UN)
 }
 
 // close gives the lock up for good.

@@ -92,8 +92,8 @@ func (m *instance) start() {
 	m.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	must(m.t, m.cmd.Start())
 	m.t.Cleanup(func() {
-		m.cmd.Process.Signal(syscall.SIGTERM)
-		m.cmd.Wait()
+		must(m.t, m.cmd.Process.Signal(syscall.SIGTERM))
+		_ = m.cmd.Wait() // it dies of the signal
 		if m.t.Failed() {
 			log, _ := os.ReadFile(m.path("log"))
 			m.t.Logf("output: %s\nlog: %s", m.out.String(), log)

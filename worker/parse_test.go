@@ -83,9 +83,11 @@ func TestSettle(t *testing.T) {
 		{"main.cf", Options{}, nil, main, settings{2 * time.Minute, 9, "mailer", Shrink}},
 		{"author before main.cf", Options{MaxIdle: 1, MaxUse: 2, User: "u", Order: Serial}, nil, main, settings{1, 2, "u", Serial}},
 		{
-			"operator before author", Options{MaxIdle: 1, MaxUse: 2, User: "u", Order: Serial},
+			"operator before author",
+			Options{MaxIdle: 1, MaxUse: 2, User: "u", Order: Serial},
 			m{"max_idle": "1h", "max_use": "4", "mail_owner": "o", "accept_order": "shrink"},
-			main, settings{time.Hour, 4, "o", Shrink},
+			main,
+			settings{time.Hour, 4, "o", Shrink},
 		},
 	} {
 		got, err := settle(c.o, c.override, c.main)

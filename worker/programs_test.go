@@ -171,7 +171,7 @@ func (c *client) close() { c.conn.Close() }
 // bye closes and waits until the worker has closed as well.
 func (c *client) bye() {
 	c.t.Helper()
-	c.conn.(interface{ CloseWrite() error }).CloseWrite()
+	must(c.t, c.conn.(interface{ CloseWrite() error }).CloseWrite())
 	if _, err := io.Copy(io.Discard, c.in); err != nil {
 		c.t.Fatal(err)
 	}

@@ -77,13 +77,14 @@ func watch(set, fd int, events uint32) error {
 }
 
 // deafen stops watching the status channel once it has nothing more to say; an
-// end-of-file would be reported for ever.
+// end-of-file would be reported for ever. Taking out what was put in does not
+// fail.
 func (w *waiter) deafen() {
 	if w.statusFD < 0 {
 		return
 	}
-	unix.EpollCtl(w.open, unix.EPOLL_CTL_DEL, w.statusFD, nil)
-	unix.EpollCtl(w.closed, unix.EPOLL_CTL_DEL, w.statusFD, nil)
+	_ = unix.EpollCtl(w.open, unix.EPOLL_CTL_DEL, w.statusFD, nil)
+	_ = unix.EpollCtl(w.closed, unix.EPOLL_CTL_DEL, w.statusFD, nil)
 	w.statusFD = -1
 }
 
@@ -109,8 +110,9 @@ func (w *waiter) wait(room bool, timeout time.Duration) (event, int, error) {
 	}
 	switch fd := int(got[0].Fd); fd {
 	case w.nudgeFD:
+		// A failed read leaves the nudge for the next wait.
 		var count [8]byte
-		unix.Read(w.nudgeFD, count[:])
+		_, _ = unix.Read(w.nudgeFD, count[:])
 		return nudged, -1, nil
 	case w.statusFD:
 		return hangUp, -1, nil
@@ -127,11 +129,12 @@ func milliseconds(d time.Duration) int {
 	return int(min((d+time.Millisecond-1)/time.Millisecond, 1<<31-1))
 }
 
-// nudge ends a wait from another goroutine. It never blocks.
+// nudge ends a wait from another goroutine. It never blocks: a counter that is
+// full is a nudge as well.
 func (w *waiter) nudge() {
 	var one [8]byte
 	binary.NativeEndian.PutUint64(one[:], 1)
-	unix.Write(w.nudgeFD, one[:])
+	_, _ = unix.Write(w.nudgeFD, one[:])
 }
 
 func (w *waiter) close() {

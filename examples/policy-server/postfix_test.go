@@ -102,8 +102,10 @@ func (m *mailSystem) makeTree() {
 	for _, d := range []string{"etc", "sbin", "queue", "queue/pid"} {
 		must(m.t, os.Mkdir(filepath.Join(m.dir, d), 0o755))
 	}
-	for _, d := range []string{"data", "queue/private", "queue/public", "queue/incoming", "queue/active",
-		"queue/deferred", "queue/defer", "queue/bounce", "queue/trace", "queue/corrupt", "queue/hold", "queue/flush"} {
+	for _, d := range []string{
+		"data", "queue/private", "queue/public", "queue/incoming", "queue/active",
+		"queue/deferred", "queue/defer", "queue/bounce", "queue/trace", "queue/corrupt", "queue/hold", "queue/flush",
+	} {
 		path := filepath.Join(m.dir, d)
 		must(m.t, os.Mkdir(path, 0o700))
 		must(m.t, os.Chown(path, uid, -1))
@@ -130,8 +132,8 @@ func (m *mailSystem) start() {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	must(m.t, cmd.Start())
 	m.t.Cleanup(func() {
-		cmd.Process.Signal(syscall.SIGTERM)
-		cmd.Wait()
+		must(m.t, cmd.Process.Signal(syscall.SIGTERM))
+		_ = cmd.Wait() // it dies of the signal
 		if m.t.Failed() {
 			log, _ := os.ReadFile(filepath.Join(m.dir, "log"))
 			m.t.Logf("output: %s\nlog: %s", out.String(), log)
