@@ -96,8 +96,14 @@ func TestSettle(t *testing.T) {
 		}
 	}
 	for _, bad := range []m{
-		{"max_idle": ""}, {"max_idle": "0"}, {"max_idle": "-1s"}, {"max_idle": "5y"}, {"max_idle": "s"},
-		{"max_use": "0"}, {"max_use": "many"}, {"accept_order": "fair"},
+		{"max_idle": ""},
+		{"max_idle": "0"},
+		{"max_idle": "-1s"},
+		{"max_idle": "5y"},
+		{"max_idle": "s"},
+		{"max_use": "0"},
+		{"max_use": "many"},
+		{"accept_order": "fair"},
 	} {
 		if got, err := settle(Options{}, bad, nil); err == nil {
 			t.Errorf("%v: settled as %+v", bad, got)
