@@ -62,8 +62,7 @@ func (r *lifeRecord) add(at pool.Time, ev pool.Event, did []pool.Action) {
 // story is the shortest life that still breaks a rule, as a story; where none
 // does (the rule was one of the world's), the end of the life as it was.
 func (r *lifeRecord) story(rule string) string {
-	entries := r.entries
-	_, breaks := replay(r.policy, entries)
+	entries, breaks := replay(r.policy, r.entries)
 	if breaks != "" {
 		entries = shrink(r.policy, entries)
 		entries, rule = replay(r.policy, entries)
@@ -125,9 +124,6 @@ func replay(policy pool.Policy, entries []lifeEntry) (told []lifeEntry, breaks s
 		if !tellable(o, &e.event) {
 			continue
 		}
-		if e.event.Kind == pool.Removed && o.removed || !o.started && e.event.Kind != pool.Started {
-			continue
-		}
 		did, wrong := stepBoth(p, o, e.at, e.event)
 		r := lifeRecord{}
 		r.add(e.at, e.event, did)
@@ -146,10 +142,12 @@ func replay(policy pool.Policy, entries []lifeEntry) (told []lifeEntry, breaks s
 // tellable tells whether a system could tell this now.
 func tellable(o *Oracle, ev *pool.Event) bool {
 	switch ev.Kind {
+	case pool.Started:
+		return !o.started
 	case pool.Born:
 		return o.unborn(ev.Generation) != nil && o.kid(ev.PID) == nil
 	case pool.Stillborn:
 		return o.unborn(ev.Generation) != nil
 	}
-	return true
+	return o.started
 }

@@ -41,9 +41,10 @@ func (o *Oracle) judge(a *pool.Action) string {
 		o.mustRotate = false
 		o.becomeOld()
 	case pool.Look:
-		if o.event.Kind == pool.Looked || o.removed {
+		if o.removed || o.event.Kind == pool.Looked && o.lookedAt == o.now {
 			return "there is nothing to look for"
 		}
+		o.lookedAt = o.now
 	case pool.Tell:
 		return o.judgeTold(a)
 	case pool.Gone:

@@ -22,7 +22,7 @@ type Oracle struct {
 
 	started, removed, gone, watching, wakesOnUse bool
 
-	throttledTo, stressTo, quietTo, wakeDue, killDue, armed pool.Time
+	throttledTo, stressTo, quietTo, wakeDue, killDue, lookedAt, armed pool.Time
 
 	// What the event at hand allows and demands.
 	event      pool.Event

@@ -31,10 +31,11 @@ type service struct {
 	// runs in the family.
 	wickedness int
 	trait      temper
+	pace       pool.Duration // the longest time between two arrivals
 
 	// The audit: since when the oldest client has had no excuse for waiting.
-	served       int64
-	auditServed  int64
+	moved        int64 // clients that left the queue, and children given up
+	auditMoved   int64
 	blockedSince int64
 }
 
@@ -44,6 +45,7 @@ func (w *World) beginService() {
 	s := &service{
 		life: w.chance.next() | 1, policy: w.anyPolicy(), blockedSince: w.now,
 		wickedness: 1 << w.chance.below(6), trait: temper(w.chance.below(int(orphan))),
+		pace: 4 * pool.Second << w.chance.below(6),
 	}
 	s.pool = pool.New(s.policy, &w.gens)
 	s.oracle = NewOracle(s.policy)
@@ -51,7 +53,7 @@ func (w *World) beginService() {
 	w.services = append(w.services, s)
 	w.tell(s, pool.Event{Kind: pool.Started})
 	w.planFor(s, 0, clientsArrive)
-	w.planFor(s, 5*pool.Second, serviceAudited)
+	w.planFor(s, 10*pool.Second, serviceAudited)
 	w.planFor(s, w.chance.upTo(400*pool.Second), planChanges)
 	w.planFor(s, w.chance.upTo(400*pool.Second), operatorPardons)
 	w.planFor(s, w.chance.upTo(400*pool.Second), needlessRing)
@@ -94,7 +96,7 @@ func (w *World) happenToService(t *thing) {
 	case clientGivesUp:
 		if len(s.waiting) > 0 {
 			w.tally.GaveUp++
-			s.served++
+			s.moved++
 			s.waiting = append(s.waiting[:0], s.waiting[1:]...)
 		}
 	case clientsAnnounced:
@@ -125,7 +127,7 @@ func (w *World) happenToService(t *thing) {
 			s.policy = p
 		}
 		w.tell(s, pool.Event{Kind: pool.Replanned, Policy: &p})
-		w.planFor(s, w.chance.upTo(600*pool.Second), planChanges)
+		w.planFor(s, w.chance.upTo(3000*pool.Second), planChanges)
 	case operatorPardons:
 		w.tell(s, pool.Event{Kind: pool.Pardoned})
 		w.planFor(s, w.chance.upTo(400*pool.Second), operatorPardons)
@@ -133,7 +135,7 @@ func (w *World) happenToService(t *thing) {
 		w.endService(s)
 	case serviceAudited:
 		w.audit(s)
-		w.planFor(s, 5*pool.Second, serviceAudited)
+		w.planFor(s, 10*pool.Second, serviceAudited)
 	}
 }
 
@@ -149,10 +151,10 @@ func (w *World) arrive(s *service) {
 	for range min(burst, crowdAtMost-len(s.waiting)) {
 		s.waiting = append(s.waiting, w.now)
 	}
-	if w.chance.oneIn(16) {
+	if w.chance.oneIn(8) {
 		w.planFor(s, w.chance.upTo(30*pool.Second), clientGivesUp)
 	}
-	w.planFor(s, w.chance.upTo(4*pool.Second), clientsArrive)
+	w.planFor(s, w.chance.upTo(s.pace), clientsArrive)
 	w.attend(s)
 }
 
@@ -162,7 +164,7 @@ func (w *World) attend(s *service) {
 	for len(s.waiting) > 0 && len(s.idle) > 0 {
 		p := s.idle[w.chance.below(len(s.idle))]
 		s.waiting = append(s.waiting[:0], s.waiting[1:]...)
-		s.served++
+		s.moved++
 		w.tally.Served++
 		w.accept(p)
 	}
@@ -224,10 +226,10 @@ func (w *World) audit(s *service) {
 		}
 		return
 	}
-	if len(s.waiting) == 0 || s.served != s.auditServed || w.excused(s) {
+	if len(s.waiting) == 0 || s.moved != s.auditMoved || w.excused(s) {
 		s.blockedSince = w.now
 	}
-	s.auditServed = s.served
+	s.auditMoved = s.moved
 	if w.now-s.blockedSince > int64(patienceOfAll) {
 		w.fail(s, "a client waits for ever")
 	}

@@ -74,6 +74,9 @@ func (w *World) perform(s *service, a pool.Action) {
 		w.gone(s)
 	case pool.Tell:
 		w.count(a.Note)
+		if a.Note == pool.NoteDeaf {
+			s.moved++
+		}
 	}
 }
 
