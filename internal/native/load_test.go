@@ -40,7 +40,7 @@ func TestManyServices(t *testing.T) {
 		if len(ds) > 0 || len(cfg.Services) != 5000 {
 			t.Fatalf("%s: %d services, %v", name, len(cfg.Services), ds)
 		}
-		if took := time.Since(start); took > 2*time.Second {
+		if took := time.Since(start); took > 30*time.Second {
 			t.Errorf("%s: took %v", name, took)
 		}
 	}
@@ -78,6 +78,8 @@ func TestBombs(t *testing.T) {
 		"environments":   "[service.s]\ninstances = { from = 1, to = 10000 }\n" + service + "[service.s.env]\n" + numberedLines("V%d = \"value\"\n", 4000),
 		"commands":       "[service.s]\ninstances = { from = 1, to = 10000 }\n" + strings.Replace(service, "\"cat\"", "\"cat\""+strings.Repeat(", \"{name}\"", 4000), 1),
 		"a word":         "[service.s]\ninstances = [\"" + strings.Repeat("n", 64) + "\"]\n" + strings.Replace(service, "\"cat\"", "\"cat\", \""+strings.Repeat("{name}", 20_000)+"\"", 1),
+		"descriptors":    "[service.s]\ninstances = { from = 1, to = 10000 }\n" + strings.Replace(service, "\"cat\"", "\"cat\", \""+strings.Repeat("{fd}", 30_000)+"\"", 1),
+		"wrong places":   "[service.s]\ninstances = { from = 1, to = 10000 }\n" + strings.Replace(service, "\"cat\"", "\"cat\", \""+strings.Repeat("{fd:9}", 20_000)+"\"", 1),
 		"large":          strings.Repeat("# remark\n", 1<<20),
 		"near names":     numberedLines("[template.aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa%d]\n", 5000) + numberedLines("[service.s%d]\ntemplate = \"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab\"\n", 5000),
 	}
@@ -98,7 +100,7 @@ func TestBombs(t *testing.T) {
 			if mb := (after.TotalAlloc - before.TotalAlloc) >> 20; mb > 1024 {
 				t.Errorf("allocated %d MB", mb)
 			}
-			if took := time.Since(start); took > 10*time.Second {
+			if took := time.Since(start); took > time.Minute {
 				t.Errorf("took %v", took)
 			}
 			if len(ds) > diagnosticsMax+1 {

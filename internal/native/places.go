@@ -1,7 +1,6 @@
 package native
 
 import (
-	"regexp"
 	"strconv"
 	"strings"
 
@@ -25,8 +24,55 @@ var placeholderNames = func() []string {
 	return names
 }()
 
-// placeForm is {name} or {name:2}; doubled braces around it make it plain text.
-var placeForm = regexp.MustCompile(`\{\{[a-z]+(?::[0-9]{1,3})?\}\}|\{([A-Za-z]+)(?::([0-9]{1,3}))?\}`)
+// slot is a placeholder in a text: {name} or {name:2}. Doubled braces around
+// it make it plain text.
+type slot struct {
+	from, to int
+	name     string
+	index    int
+	plain    bool
+}
+
+// nextSlot finds the first placeholder from an offset on.
+func nextSlot(text string, from int) (slot, bool) {
+	for {
+		i := strings.IndexByte(text[from:], '{')
+		if i < 0 {
+			return slot{}, false
+		}
+		from += i
+		if s, ok := slotAt(text, from); ok {
+			return s, true
+		}
+		from++
+	}
+}
+
+const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+// slotAt reads the placeholder that begins with the brace at an offset.
+func slotAt(text string, from int) (slot, bool) {
+	opening, closing := "{", "}"
+	if strings.HasPrefix(text[from:], "{{") {
+		opening, closing = "{{", "}}"
+	}
+	rest := text[from+len(opening):]
+	s := slot{from: from, name: leading(rest, letters), index: 1, plain: opening == "{{"}
+	rest = rest[len(s.name):]
+	if number, ok := strings.CutPrefix(rest, ":"); ok {
+		digits := leading(number, "0123456789")
+		if digits == "" || len(digits) > 3 {
+			return slot{}, false
+		}
+		s.index, _ = strconv.Atoi(digits)
+		rest = number[len(digits):]
+	}
+	if s.name == "" || !strings.HasPrefix(rest, closing) {
+		return slot{}, false
+	}
+	s.to = len(text) - len(rest) + len(closing)
+	return s, true
+}
 
 // expansionBytes is what one expansion counts for beyond its text, so that many
 // short ones are bounded as well.
@@ -59,35 +105,32 @@ func (p *places) expandAll(words []word) []string {
 // expand replaces the placeholders in a text. Braces around anything that
 // looks like none stay as they are.
 func (p *places) expand(w word) string {
-	if !strings.Contains(w.text, "{") {
-		return w.text
-	}
-	matches := placeForm.FindAllStringSubmatchIndex(w.text, -1)
-	if matches == nil {
+	s, found := nextSlot(w.text, 0)
+	if !found {
 		return w.text
 	}
 	var b strings.Builder
-	last := 0
-	for _, m := range matches {
-		b.WriteString(w.text[last:m[0]])
-		last = m[1]
-		whole := w.text[m[0]:m[1]]
-		if m[2] < 0 {
+	last, literal := 0, w.at.literal(w.text)
+	for ; found; s, found = nextSlot(w.text, last) {
+		b.WriteString(w.text[last:s.from])
+		last = s.to
+		whole := w.text[s.from:s.to]
+		if s.plain {
 			b.WriteString(whole[1 : len(whole)-1])
 			continue
 		}
-		index := 1
-		if m[4] >= 0 {
-			index, _ = strconv.Atoi(w.text[m[4]:m[5]])
+		at := w.at
+		if literal {
+			at = span{at.src, at.off + 1 + s.from, at.off + 1 + s.to}
 		}
-		b.WriteString(p.value(w.at.inner(w.text, m[0], m[1]-m[0]), w.text[m[2]:m[3]], index, whole))
+		b.WriteString(p.value(at, s.name, s.index, whole))
 		if b.Len() > wordBytesMax {
 			p.l.report.errorf(w.at, "with its placeholders filled in this is longer than %d bytes", wordBytesMax).instead("shorten it")
 			return ""
 		}
 	}
 	b.WriteString(w.text[last:])
-	if !p.l.spend(w.at, b.Len()+expansionBytes) {
+	if !p.l.spend(w.at, len(w.text)+b.Len()+expansionBytes) {
 		return ""
 	}
 	return b.String()

@@ -64,9 +64,14 @@ func (s span) text() string {
 // its decoded text. It stays the whole string where escapes make the two
 // differ.
 func (s span) inner(decoded string, i, length int) span {
-	raw := s.src.data[s.off:s.end]
-	if len(raw) == len(decoded)+2 && string(raw[1:len(raw)-1]) == decoded {
+	if s.literal(decoded) {
 		return span{s.src, s.off + 1 + i, s.off + 1 + i + length}
 	}
 	return s
+}
+
+// literal tells whether a quoted string has no escapes.
+func (s span) literal(decoded string) bool {
+	raw := s.src.data[s.off:s.end]
+	return len(raw) == len(decoded)+2 && string(raw[1:len(raw)-1]) == decoded
 }
