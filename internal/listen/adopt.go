@@ -89,7 +89,7 @@ func (s *Socket) adoptSocket() error {
 // adoptFile notes which file the path leads to. The kernel does not tell
 // whether it is this socket's; the other process's word is taken for that.
 func (s *Socket) adoptFile() error {
-	d, err := openFolder(s.Endpoint.Path, s.Endpoint.UID, s.Endpoint.GID)
+	d, err := openFolder(&s.Endpoint)
 	if err != nil {
 		return err
 	}

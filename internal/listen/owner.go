@@ -6,6 +6,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/brood-project/brood/internal/plan"
 )
 
 // ids are the user and group whose powers over files something is done with;
@@ -15,14 +17,15 @@ type ids struct {
 }
 
 // powersOver tells with whose powers to work in a folder: those of its owner,
-// unless that is root or we are not root ourselves. The file's own group is
+// unless that is root or we are not root ourselves, or those of the endpoint's
+// owner if he is to make it by himself. The file's own group is
 // taken where the owner is the same, as a file that he makes gets it.
-func powersOver(dir *unix.Stat_t, uid, gid int) ids {
-	if dir.Uid == 0 || unix.Geteuid() != 0 {
+func powersOver(dir *unix.Stat_t, e *plan.Endpoint) ids {
+	if unix.Geteuid() != 0 || dir.Uid == 0 && !e.AsOwner {
 		return ids{}
 	}
-	if int(dir.Uid) == uid && gid >= 0 {
-		return ids{uid: uid, gid: gid}
+	if e.AsOwner || int(dir.Uid) == e.UID && e.GID >= 0 {
+		return ids{uid: e.UID, gid: e.GID}
 	}
 	return ids{uid: int(dir.Uid), gid: int(dir.Gid)}
 }

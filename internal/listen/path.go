@@ -20,19 +20,21 @@ type folder struct {
 	fd    int
 	stat  unix.Stat_t
 	power ids
+	// anything that is in the way may be replaced.
+	anything bool
 }
 
-func openFolder(path string, uid, gid int) (*folder, error) {
-	fd, err := unix.Open(filepath.Dir(path), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+func openFolder(e *plan.Endpoint) (*folder, error) {
+	fd, err := unix.Open(filepath.Dir(e.Path), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, err
 	}
-	d := &folder{fd: fd}
+	d := &folder{fd: fd, anything: e.AsOwner}
 	if err := unix.Fstat(fd, &d.stat); err != nil {
 		d.close()
 		return nil, err
 	}
-	d.power = powersOver(&d.stat, uid, gid)
+	d.power = powersOver(&d.stat, e)
 	return d, nil
 }
 
@@ -51,7 +53,7 @@ func (s *Socket) openPath(name string) error {
 	if !filepath.IsAbs(e.Path) {
 		return s.fail("bind", errors.New("the path is not absolute"))
 	}
-	d, err := openFolder(e.Path, e.UID, e.GID)
+	d, err := openFolder(&e)
 	if err != nil {
 		return s.fail("bind", err)
 	}
@@ -83,7 +85,7 @@ func (s *Socket) named(err error) error {
 }
 
 // clear takes a stale socket or fifo away. Anything else may be somebody's
-// data and stays.
+// data and stays, unless the endpoint says that it may go.
 func (d *folder) clear(name string) error {
 	var st unix.Stat_t
 	err := unix.Fstatat(d.fd, name, &st, unix.AT_SYMLINK_NOFOLLOW)
@@ -93,12 +95,12 @@ func (d *folder) clear(name string) error {
 	case err != nil:
 		return err
 	}
-	switch st.Mode & unix.S_IFMT {
-	case unix.S_IFSOCK, unix.S_IFIFO:
-		return unix.Unlinkat(d.fd, name, 0)
-	case unix.S_IFDIR:
+	switch kind := st.Mode & unix.S_IFMT; {
+	case kind == unix.S_IFDIR:
 		return unix.EISDIR
-	case unix.S_IFLNK:
+	case d.anything, kind == unix.S_IFSOCK, kind == unix.S_IFIFO:
+		return unix.Unlinkat(d.fd, name, 0)
+	case kind == unix.S_IFLNK:
 		return errors.New("a symbolic link is in its place")
 	default:
 		return errors.New("a file that is neither socket nor fifo is in its place")
@@ -266,7 +268,7 @@ func (s *Socket) removeName(name string) {
 	if name == "" || s.file == (fileID{}) {
 		return
 	}
-	d, err := openFolder(s.Endpoint.Path, s.Endpoint.UID, s.Endpoint.GID)
+	d, err := openFolder(&s.Endpoint)
 	if err != nil {
 		return
 	}

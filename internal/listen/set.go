@@ -261,7 +261,7 @@ func (s *Socket) apply(e plan.Endpoint) error {
 	if e.Path == "" || isAbstract(e) || old.Mode == e.Mode && old.UID == e.UID && old.GID == e.GID {
 		return nil
 	}
-	d, err := openFolder(e.Path, e.UID, e.GID)
+	d, err := openFolder(&e)
 	if err != nil {
 		return s.fail("chmod", err)
 	}
@@ -282,7 +282,7 @@ func (s *Socket) reachable() bool {
 	if name == "" {
 		return true
 	}
-	d, err := openFolder(s.Endpoint.Path, s.Endpoint.UID, s.Endpoint.GID)
+	d, err := openFolder(&s.Endpoint)
 	if err != nil {
 		return false
 	}
@@ -293,7 +293,7 @@ func (s *Socket) reachable() bool {
 // rename moves a staged name to the endpoint's own, which replaces the one
 // that is gone in one step.
 func (s *Socket) rename(from string) error {
-	d, err := openFolder(s.Endpoint.Path, s.Endpoint.UID, s.Endpoint.GID)
+	d, err := openFolder(&s.Endpoint)
 	if err != nil {
 		return s.fail("rename", err)
 	}

@@ -90,7 +90,8 @@ func connectUnix(fd int, e plan.Endpoint, owner ids) error {
 	if isAbstract(e) {
 		return unix.Connect(fd, &unix.SockaddrUnix{Name: e.Path})
 	}
-	d, err := openFolder(e.Path, owner.uid, owner.gid)
+	e.UID, e.GID = owner.uid, owner.gid
+	d, err := openFolder(&e)
 	if err != nil {
 		return err
 	}
@@ -106,7 +107,8 @@ func wakeFifo(e plan.Endpoint, owner ids) error {
 	if unix.Geteuid() != 0 {
 		owner = ids{}
 	}
-	d, err := openFolder(e.Path, owner.uid, owner.gid)
+	e.UID, e.GID = owner.uid, owner.gid
+	d, err := openFolder(&e)
 	if err != nil {
 		return err
 	}

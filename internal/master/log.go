@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -157,7 +158,9 @@ func (m *Master) logDiagnostics(ds plan.Diagnostics) {
 		if d.Severity == plan.Error {
 			m.log.Error(d.String())
 		} else if d.Postfix != "" {
-			m.log.Warn(d.Postfix)
+			for line := range strings.Lines(d.Postfix) {
+				m.log.Warn(strings.TrimSpace(line))
+			}
 		} else {
 			m.log.Warn(d.String())
 		}

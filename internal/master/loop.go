@@ -2,7 +2,6 @@ package master
 
 import (
 	"os"
-	"os/signal"
 	"syscall"
 	"time"
 
@@ -15,7 +14,6 @@ import (
 // Run is the loop. It returns the signal that asked it to end; what becomes of
 // the children then is the caller's to decide. Signals stay caught.
 func (m *Master) Run() os.Signal {
-	signal.Notify(m.signals, unix.SIGHUP, unix.SIGTERM, unix.SIGINT, unix.SIGQUIT, unix.SIGCHLD)
 	go m.poller.run()
 	m.settle()
 	for m.ended == nil {

@@ -4,8 +4,11 @@ import (
 	"context"
 	"log/slog"
 	"os"
+	"os/signal"
 	"sync"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/brood-project/brood/internal/child"
 	"github.com/brood-project/brood/internal/listen"
@@ -95,7 +98,8 @@ type queued struct {
 }
 
 // New opens every socket of the first plan. AFTER: either all are open, or the
-// error says which are not and why, and none is.
+// error says which are not and why, and none is. From here on, signals are kept
+// for Run.
 func New(opts Options) (*Master, error) {
 	m := &Master{
 		opts:     opts,
@@ -114,6 +118,7 @@ func New(opts Options) (*Master, error) {
 		timer:    time.NewTimer(time.Hour),
 	}
 	m.timer.Stop()
+	signal.Notify(m.signals, unix.SIGHUP, unix.SIGTERM, unix.SIGINT, unix.SIGQUIT, unix.SIGCHLD)
 	if err := m.openShared(); err != nil {
 		return nil, err
 	}

@@ -15,6 +15,10 @@ import (
 // before a writer waits.
 const recordsPerRead = 16
 
+// packetMax is how much of one packet is read: several records written at once,
+// and a byte by which a longer packet is told from them.
+const packetMax = 8*masterproto.StatusSize + 1
+
 // readsPerTurn bounds the time that one service's children can keep the loop to
 // themselves; the rest is found at the next turn.
 const readsPerTurn = 16
@@ -83,8 +87,17 @@ func (m *Master) drainStatus(s *service, src *source) {
 	}
 }
 
-// report enters one record.
-func (m *Master) report(s *service, record []byte, sender int32) {
+// report enters the records of one packet: one, unless a child has written
+// several at once.
+func (m *Master) report(s *service, packet []byte, sender int32) {
+	for len(packet) > masterproto.StatusSize {
+		m.reportOne(s, packet[:masterproto.StatusSize], sender)
+		packet = packet[masterproto.StatusSize:]
+	}
+	m.reportOne(s, packet, sender)
+}
+
+func (m *Master) reportOne(s *service, record []byte, sender int32) {
 	st, err := masterproto.ParseStatus(record)
 	if err != nil && err != masterproto.ErrState {
 		m.logBadRecord(s, sender, len(record))
@@ -102,7 +115,7 @@ type statusReader struct {
 	ready   bool
 	headers [recordsPerRead]mmsghdr
 	vectors [recordsPerRead]unix.Iovec
-	records [recordsPerRead][masterproto.StatusSize + 4]byte
+	records [recordsPerRead][packetMax]byte
 	control [recordsPerRead][credentialsSpace]byte
 }
 

@@ -217,7 +217,7 @@ func (l *loader) below(s *plan.Service, row *Row, private bool) {
 	s.Canonical = class + row.Name
 	e := plan.Endpoint{
 		Network: plan.NetUnix, Path: l.config.QueueDir + "/" + s.Canonical, Mode: 0o666,
-		UID: l.config.MailOwner.UID, GID: l.config.MailOwner.GID, Backlog: l.backlog(s),
+		UID: l.config.MailOwner.UID, GID: l.config.MailOwner.GID, AsOwner: true, Backlog: l.backlog(s),
 	}
 	switch s.Transport {
 	case plan.Fifo:

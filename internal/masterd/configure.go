@@ -3,8 +3,10 @@ package masterd
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
+	"strings"
 
 	"github.com/brood-project/brood/internal/maillog"
 	"github.com/brood-project/brood/internal/master"
@@ -37,6 +39,11 @@ func (d *daemon) configure() error {
 	config, ds := d.read(nil)
 	if config != nil {
 		d.log.follow(config, d.flags.verbose)
+		// Postfix's master works in the queue directory from here on, and
+		// names its files from there.
+		if err := os.Chdir(config.QueueDir); err != nil {
+			return fmt.Errorf("chdir %s: %s", config.QueueDir, Strerror(err))
+		}
 	}
 	if config == nil || config.Plan == nil || ds.Failed() {
 		return ds
@@ -68,17 +75,19 @@ func (d *daemon) reload() (*master.Proposal, error) {
 func (l *logs) warnings(ds plan.Diagnostics) {
 	for _, d := range ds {
 		if d.Severity == plan.Warning {
-			slog.New(l).Warn(wording(d))
+			for _, line := range wording(d) {
+				slog.New(l).Warn(line)
+			}
 		}
 	}
 }
 
-// wording is what Postfix logs of a diagnostic, or our own line.
-func wording(d plan.Diagnostic) string {
+// wording is the lines that Postfix logs of a diagnostic, or our own.
+func wording(d plan.Diagnostic) []string {
 	if d.Postfix != "" {
-		return d.Postfix
+		return strings.Split(d.Postfix, "\n")
 	}
-	return d.String()
+	return []string{d.String()}
 }
 
 // fatalLines logs why the process ends: what Postfix knows of in its words,
@@ -93,7 +102,7 @@ func (l *logs) fatalLines(err error) []string {
 	for _, d := range ds {
 		if d.Severity == plan.Error {
 			slog.New(l).Log(context.Background(), maillog.Error, d.String())
-			fatal = append(fatal, wording(d))
+			fatal = append(fatal, wording(d)...)
 		} else {
 			l.warnings(plan.Diagnostics{d})
 		}

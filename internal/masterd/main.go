@@ -62,7 +62,7 @@ func (d *daemon) run() (err error) {
 		return fmt.Errorf("the master command is reserved for the superuser")
 	}
 	if d.flags.initMode && os.Getpid() != 1 {
-		return fmt.Errorf("the -i option is allowed only for PID 1 process")
+		return fmt.Errorf("-i is allowed only for PID 1 process")
 	}
 	if d.flags.wait && d.ready < 0 {
 		return startInBackground(d.args)
@@ -86,7 +86,7 @@ func (d *daemon) testLock() error {
 }
 
 func (d *daemon) pidFile() string {
-	return filepath.Join(d.config.QueueDir, d.config.ProcessIDDir, "master.pid")
+	return filepath.Join(d.config.ProcessIDDir, "master.pid")
 }
 
 // serve becomes the daemon and ends with it.
@@ -131,7 +131,8 @@ func (d *daemon) confess() {
 	endBy(unix.SIGABRT)
 }
 
-// detach leaves the terminal and the directory that the command came from.
+// detach leaves what the command came from: its descriptors, its terminal, its
+// session.
 func (d *daemon) detach() error {
 	closeInherited(d.ready)
 	if err := child.Reserve(); err != nil {
@@ -146,9 +147,6 @@ func (d *daemon) detach() error {
 		if err := leadSession(); err != nil {
 			return err
 		}
-	}
-	if err := os.Chdir(d.config.QueueDir); err != nil {
-		return fmt.Errorf("chdir %s: %s", d.config.QueueDir, Strerror(err))
 	}
 	return nil
 }

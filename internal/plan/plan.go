@@ -117,6 +117,10 @@ type Endpoint struct {
 	Mode uint32
 	// UID and GID own the file; -1 leaves them as they come.
 	UID, GID int
+	// AsOwner has the file made with its owner's powers alone, and whatever
+	// file lies in its place replaced, as Postfix does. Otherwise a folder of
+	// root's is worked in as root, and only a stale socket or fifo is replaced.
+	AsOwner bool
 	// Backlog is the length of the accept queue asked of the kernel.
 	Backlog int
 	// V6Only has an IPv6 socket leave IPv4 alone.

@@ -14,8 +14,8 @@ func grown(b *testing.B, policy pool.Policy, n int) *pool.Pool {
 	for i := range n {
 		pid := int32(i + 1)
 		p.Step(1, pool.Event{Kind: pool.ClientWaits})
-		p.Step(1, pool.Event{Kind: pool.Born, PID: pid, Generation: uint32(i)})
-		p.Step(1, pool.Event{Kind: pool.Reported, PID: pid, Sender: pid, Generation: uint32(i), State: pool.StateTaken})
+		p.Step(1, pool.Event{Kind: pool.Born, PID: pid, Generation: uint32(i + 1)})
+		p.Step(1, pool.Event{Kind: pool.Reported, PID: pid, Sender: pid, Generation: uint32(i + 1), State: pool.StateTaken})
 	}
 	return p
 }
@@ -36,7 +36,7 @@ func BenchmarkStep(b *testing.B) {
 			for b.Loop() {
 				now++
 				pid = pid%int32(size.n) + 1
-				ev := pool.Event{Kind: pool.Reported, PID: pid, Sender: pid, Generation: uint32(pid - 1), State: pool.StateAvailable}
+				ev := pool.Event{Kind: pool.Reported, PID: pid, Sender: pid, Generation: uint32(pid), State: pool.StateAvailable}
 				p.Step(now, ev)
 				ev.State = pool.StateTaken
 				p.Step(now, ev)
@@ -54,7 +54,7 @@ func BenchmarkLife(b *testing.B) {
 	}{{"0", 0}, {"10000", 10_000}} {
 		b.Run(size.name, func(b *testing.B) {
 			p := grown(b, pool.Policy{Limit: 100_000, Throttle: 60 * pool.Second, Stress: true}, size.n)
-			now, pid, gen := pool.Time(1), int32(size.n+1), uint32(size.n)
+			now, pid, gen := pool.Time(1), int32(size.n+1), uint32(size.n+1)
 			b.ReportAllocs()
 			for b.Loop() {
 				now++
@@ -73,7 +73,7 @@ func BenchmarkLife(b *testing.B) {
 func BenchmarkTimers(b *testing.B) {
 	p := grown(b, pool.Policy{Limit: 1, Wakeup: 300 * pool.Second}, 1)
 	now := pool.Time(1)
-	ev := pool.Event{Kind: pool.Reported, PID: 1, Sender: 1}
+	ev := pool.Event{Kind: pool.Reported, PID: 1, Sender: 1, Generation: 1}
 	b.ReportAllocs()
 	for b.Loop() {
 		now += pool.Time(pool.Second)
@@ -90,10 +90,10 @@ func TestSteadyStateAllocates(t *testing.T) {
 	p := pool.New(pool.Policy{Limit: 5}, new(pool.Generations))
 	p.Step(1, pool.Event{Kind: pool.Started})
 	p.Step(1, pool.Event{Kind: pool.ClientWaits})
-	p.Step(1, pool.Event{Kind: pool.Born, PID: 1})
-	gen := uint32(1)
+	p.Step(1, pool.Event{Kind: pool.Born, PID: 1, Generation: 1})
+	gen := uint32(2)
 	live := func() {
-		ev := pool.Event{Kind: pool.Reported, PID: 1, Sender: 1, State: pool.StateTaken}
+		ev := pool.Event{Kind: pool.Reported, PID: 1, Sender: 1, Generation: 1, State: pool.StateTaken}
 		p.Step(2, ev)
 		p.Step(2, pool.Event{Kind: pool.ClientWaits})
 		p.Step(2, pool.Event{Kind: pool.Born, PID: 2, Generation: gen})

@@ -237,7 +237,7 @@ func (l *life) fingerprint() string {
 		}
 	}
 	p, b := l.pool, &l.book
-	add(int64(l.looks), int64(b.policy.Limit), int64(b.policy.Wakeup), int64(l.gens.next), int64(b.nextGen))
+	add(int64(l.looks), int64(b.policy.Limit), int64(b.policy.Wakeup), int64(l.gens.last), int64(b.nextGen))
 	add(int64(p.available), int64(p.unheard), int64(p.departing), int64(len(p.children)), int64(len(p.births)))
 	add(truth(p.started, p.removed, p.gone, p.watching, p.wakeOnBirth), truth(b.started, b.removed, b.gone, b.watching, b.wakeOnBirth, b.wasFull))
 	when(p.now, p.armed, p.throttledTo, p.wakeAt, p.killAt, p.lookAt, p.fullSince)
@@ -294,7 +294,7 @@ func TestEveryEventIsKnown(t *testing.T) {
 		ev   Event
 	}{
 		{"an event of an unknown kind", Event{Kind: Pardoned + 1}},
-		{"the answer to a birth that nobody asked for", Event{Kind: Born, PID: 1}},
+		{"the answer to a birth that nobody asked for", Event{Kind: Born, PID: 1, Generation: 1}},
 		{"the failure of a birth that nobody asked for", Event{Kind: Stillborn}},
 	} {
 		func() {
@@ -318,13 +318,13 @@ func TestRecount(t *testing.T) {
 		"watching":   func(p *Pool) { p.watching = !p.watching },
 		"buried":     func(p *Pool) { p.children[1].state = buried },
 		"pid":        func(p *Pool) { p.children[1].pid = 7 },
-		"generation": func(p *Pool) { p.births[1].generation = 7 },
+		"generation": func(p *Pool) { p.births[2].generation = 7 },
 		"throttle":   func(p *Pool) { p.throttledTo = 1 },
 		"state":      func(p *Pool) { p.children[1].state = leaving },
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := New(Policy{Limit: 5, Ramp: 2}, new(Generations))
-			for _, ev := range []Event{{Kind: Started}, {Kind: ClientWaits, N: 2}, {Kind: Born, PID: 1}} {
+			for _, ev := range []Event{{Kind: Started}, {Kind: ClientWaits, N: 2}, {Kind: Born, PID: 1, Generation: 1}} {
 				p.Step(1, ev)
 			}
 			breakIt(p)

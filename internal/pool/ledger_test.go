@@ -154,9 +154,9 @@ func (l *ledger) client(n int) (want []Action) {
 		l.stress = l.now + Time(1000*Second)
 	}
 	for range births {
+		l.nextGen++
 		want = append(want, Action{Kind: Birth, Generation: l.nextGen, Stress: l.policy.Stress && l.now < l.stress})
 		l.lines = append(l.lines, line{gen: l.nextGen, state: 'a', started: l.now})
-		l.nextGen++
 	}
 	if l.wakeOnBirth {
 		l.wakeOnBirth, l.wake = false, l.now

@@ -1,15 +1,14 @@
 package pool
 
 // Generations hands out the numbers of births. All pools of one manager share
-// one, so that no two children alive have the same. It starts with 0 as the
-// first number and wraps around after 2³².
-type Generations struct{ next uint32 }
+// one, so that no two children alive have the same. It begins with 1 and
+// wraps around after 2³².
+type Generations struct{ last uint32 }
 
 // Next is the number of one birth.
 func (g *Generations) Next() uint32 {
-	n := g.next
-	g.next++
-	return n
+	g.last++
+	return g.last
 }
 
 // Pool is the life of one service. Use New; the zero Pool is of no use.
