@@ -254,10 +254,10 @@ func payload(s string) (string, string, *ExpandError) {
 		return "", "", badReference("a \"{\" is not closed in "+quote(s),
 			"unbalanced {} in attribute expression: \"%s\"", s)
 	}
-	return strings.Trim(s[1:length-1], spaces), strings.TrimLeft(s[length:], spaces), nil
+	return s[1 : length-1], strings.TrimLeft(s[length:], spaces), nil
 }
 
-// compare evaluates {a} OP {b}: "bool:true", or empty when it does not hold.
+// compare evaluates {a} OP {b}: "true", or empty when it does not hold.
 func (e *expansion) compare(s string, depth int) (string, string, *ExpandError) {
 	left, rest, err := payload(s)
 	if err != nil {
@@ -280,7 +280,7 @@ func (e *expansion) compare(s string, depth int) (string, string, *ExpandError) 
 	if err != nil || !test.holds(a, b) {
 		return "", rest, err
 	}
-	return "bool:true", rest, nil
+	return "true", rest, nil
 }
 
 // comparisonOperator takes the operator, of signs and perhaps a suffix of
