@@ -80,7 +80,3 @@ type Owner struct {
 // StopSeconds is how long a child of a service that is stopped may ignore TERM
 // before it is killed. Postfix waits for ever.
 const StopSeconds = 10
-
-// PatienceSeconds is how long a newborn child may leave clients waiting before
-// the service gets another one. Postfix counts on it for ever.
-const PatienceSeconds = 30
