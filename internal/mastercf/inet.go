@@ -171,9 +171,9 @@ func (l *loader) parseKnownPorts(value string) map[string]string {
 		names, fault := knownPort(entry)
 		if fault != "" {
 			l.add(plan.Warning, l.params.Pos("known_tcp_ports"), 0,
-				fmt.Sprintf("bad entry %s in known_tcp_ports, which is ignored: %s", quote(entry), fault),
+				fmt.Sprintf("an entry of known_tcp_ports makes no sense and is ignored: %s%s", quote(entry), fault),
 				"write name=number",
-				fmt.Sprintf("known_tcp_ports: in \"%s\": %s", entry, fault))
+				fmt.Sprintf("known_tcp_ports: in \"%s\"%s", entry, fault))
 			continue
 		}
 		for _, name := range names[:len(names)-1] {
@@ -184,7 +184,7 @@ func (l *loader) parseKnownPorts(value string) map[string]string {
 }
 
 // knownPort cuts one entry into its names and, last, the port. The fault is in
-// Postfix's words.
+// Postfix's words, as they follow the entry.
 func knownPort(entry string) (words []string, fault string) {
 	words = strings.Split(entry, "=")
 	for i := range words {
@@ -193,20 +193,20 @@ func knownPort(entry string) (words []string, fault string) {
 	port, names := words[len(words)-1], words[:len(words)-1]
 	switch {
 	case len(names) == 0:
-		return nil, "is not in \"name = value\" form"
+		return nil, " is not in \"name = value\" form"
 	case port == "":
-		return nil, "missing port value after \"=\""
+		return nil, ": missing port value after \"=\""
 	case strings.ContainsAny(port, spaces):
-		return nil, "whitespace in port number"
+		return nil, ": whitespace in port number"
 	case !allDigits(port):
-		return nil, "non-numerical service port"
+		return nil, ": non-numerical service port"
 	}
 	for _, name := range names {
 		if name == "" {
-			return nil, "missing service name before \"=\""
+			return nil, ": missing service name before \"=\""
 		}
 		if strings.ContainsAny(name, spaces) {
-			return nil, "whitespace in service name"
+			return nil, ": whitespace in service name"
 		}
 	}
 	return words, ""

@@ -61,7 +61,9 @@ func (g *mainGenerator) text(depth int) string {
 	return b.String()
 }
 
-func (g *mainGenerator) braced(depth int) string { return "{" + g.space() + g.text(depth) + g.space() + "}" }
+func (g *mainGenerator) braced(depth int) string {
+	return "{" + g.space() + g.text(depth) + g.space() + "}"
+}
 
 func (g *mainGenerator) reference(depth int) string {
 	name := g.name()
@@ -133,7 +135,7 @@ func postconf(t *testing.T, args ...string) string {
 
 var longAgo = time.Unix(1_600_000_000, 0)
 
-func writeConfig(t *testing.T, dir, mainCF, masterCF string) {
+func writeConfig(t testing.TB, dir, mainCF, masterCF string) {
 	t.Helper()
 	for name, text := range map[string]string{"main.cf": mainCF, "master.cf": masterCF} {
 		path := filepath.Join(dir, name)

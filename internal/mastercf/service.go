@@ -52,7 +52,7 @@ func (l *loader) duplicate(first, last *plan.Service) {
 			quote(last.Name), last.Canonical, first.Pos.Line),
 		"remove one of the two",
 		fmt.Sprintf("duplicate master.cf entry for service \"%s\" (%s) -- using the last entry",
-			last.Name, last.Canonical))
+			first.Name, last.Canonical))
 }
 
 // service makes a service of one row; nil when it cannot be one, which is
