@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"os/exec"
 	"regexp"
 	"strconv"
 	"strings"
@@ -27,6 +28,13 @@ var differences = []difference{
 		"a host that cannot be resolved ends the master on reload", "the configuration in force serves on, as above",
 		func(t *testing.T, m master) { spoiledReloadKills(t, m, unknownHost) },
 		func(t *testing.T, m master) { spoiledReloadIsRefused(t, m, unknownHost) }},
+	{"difference/no-descriptors-on-reload",
+		"a reload without a descriptor for a new service ends the master", "it is refused; with descriptors the same reload succeeds",
+		func(t *testing.T, m master) {
+			if state := starvedReload(t, m).run.wait(); state.Success() {
+				t.Errorf("the master ended with %v", state)
+			}
+		}, starvedReloadIsRefused},
 	{"difference/removed-child-ignores-term",
 		"a removed service whose child ignores TERM has the master spin for ever", "the loop goes on, KILL comes after a deadline and is logged",
 		func(t *testing.T, _ master) {
@@ -284,4 +292,40 @@ func fullLog(t *testing.T, m master) *instance {
 	in.service("svc unix - - n - 1 fake")
 	in.launch()
 	return in
+}
+
+// limitDescriptors sets the soft limit of a running master.
+func (in *instance) limitDescriptors(most int) {
+	in.t.Helper()
+	if status, out := finish(in.t, exec.Command("prlimit", "--pid", strconv.Itoa(in.run.pid), fmt.Sprintf("--nofile=%d:", most))); status != 0 {
+		in.t.Fatal(out)
+	}
+}
+
+// starvedReload asks for more services than a master has descriptors for.
+func starvedReload(t *testing.T, m master) *instance {
+	in := newInstance(t, m)
+	in.service("svc unix - - n - 2 fake")
+	in.start()
+	in.barrier()
+	open := descriptorsOf(in.run.pid)
+	in.limitDescriptors(open[len(open)-1].FD + 6)
+	for i := range 20 {
+		in.service(fmt.Sprintf("more%d unix - - n - 1 fake", i))
+	}
+	in.writeConfiguration()
+	in.run.signal(syscall.SIGHUP)
+	return in
+}
+
+func starvedReloadIsRefused(t *testing.T, m master) {
+	in := starvedReload(t, m)
+	in.log.wait(t, "^error: .*(?i:too many open files)")
+	in.log.wait(t, "^error: .*reload refused")
+	in.dial("svc")
+	in.child("svc").take()
+	in.limitDescriptors(1024)
+	in.reload()
+	in.dial("more19")
+	in.child("more19").take()
 }

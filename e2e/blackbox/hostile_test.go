@@ -3,7 +3,6 @@ package blackbox
 import (
 	"fmt"
 	"os"
-	"os/exec"
 	"slices"
 	"strconv"
 	"strings"
@@ -222,19 +221,11 @@ func hostileMasterDescriptors(t *testing.T, m master) {
 	in.service("svc unix - - n - 2 fake")
 	in.start()
 	in.barrier()
-	set := func(limits string) {
-		t.Helper()
-		if status, out := finish(t, exec.Command("prlimit", "--pid", strconv.Itoa(in.run.pid), "--nofile="+limits)); status != 0 {
-			t.Fatal(out)
-		}
-	}
-	highest := descriptorsOf(in.run.pid)
-	set(strconv.Itoa(highest[len(highest)-1].FD+1) + ":")
+	open := descriptorsOf(in.run.pid)
+	in.limitDescriptors(open[len(open)-1].FD + 1)
 	in.dial("svc")
 	in.dial(canary)
-	in.must(syscall.Kill(in.run.pid, 0))
-	eventually(t, "the clients wait or are served", func() bool { return in.run.alive() })
-	set("1024:")
+	in.limitDescriptors(1024)
 	in.child("svc").take()
 	in.child(canary).take()
 	in.reload()

@@ -31,6 +31,7 @@ var lifeRows = []row{
 	{"life/wakeup-at-start-and-periodic", "wakeup N: one byte W over a fresh connection at start and every N seconds", wakeupPeriodic},
 	{"life/wakeup-conditional", "wakeup N?: the timer starts with the first child that was born for another reason", wakeupConditional},
 	{"life/wakeup-fifo", "a fifo is woken by a W in the fifo", wakeupFifo},
+	{"life/wakeup-fifo-as-mail-owner", "a fifo is opened with the mail owner's ids, never root's", wakeupFifoOwner},
 	{"life/wakeup-inet", "an inet service is woken over a connection", wakeupInet},
 	{"life/wakeup-pass", "a pass service is woken by a passed descriptor, at whose other end is the W", wakeupPass},
 	{"life/wakeup-not-while-throttled", "a throttled service is not woken; it is once the throttle is over", wakeupNotWhileThrottled},
@@ -339,104 +340,5 @@ func limitWarningOnce(t *testing.T, m master) {
 	in.noBirth()
 	if n := in.log.count("has reached its process limit"); n != 1 {
 		t.Errorf("the warning came %d times within 1000 s", n)
-	}
-}
-
-// wakeupBytes is what a wake-up writes to a stream: the request, terminated. A
-// fifo gets the request alone.
-const wakeupBytes = "W\x00"
-
-// wokenBy reads what a wake-up of a stream service brought.
-func (c *child) wokenBy() string {
-	c.t.Helper()
-	a := c.must(order{Do: "accept", FD: listenFd})
-	got := c.must(order{Do: "read", FD: a.N, N: 16})
-	return string(got.Data)
-}
-
-func wakeupPeriodic(t *testing.T, m master) {
-	in := newInstance(t, m)
-	in.service("svc unix - - n 1 1 fake")
-	in.start()
-	c := in.child("svc") // at start, nobody asked
-	start := time.Now()
-	for i := range 3 {
-		if got := c.wokenBy(); got != wakeupBytes {
-			t.Errorf("wake-up %d brought %q", i, got)
-		}
-	}
-	if age := time.Since(start); age < 1500*time.Millisecond {
-		t.Errorf("two periods of 1 s took %v", age)
-	}
-}
-
-func wakeupConditional(t *testing.T, m master) {
-	in := newInstance(t, m)
-	in.service("svc unix - - n 1? 1 fake", "other unix - - n 1 1 fake")
-	in.start()
-	other := in.child("other")
-	for range 3 {
-		other.wokenBy()
-	}
-	in.noBirth() // three periods of a sibling, and svc was left alone
-	in.dial("svc")
-	c := in.child("svc")
-	c.accept()
-	if got := c.wokenBy(); got != wakeupBytes {
-		t.Errorf("the wake-up brought %q", got)
-	}
-}
-
-func wakeupFifo(t *testing.T, m master) {
-	in := newInstance(t, m)
-	in.service("svc fifo n - n 1 1 fake")
-	in.start()
-	c := in.child("svc")
-	for range 2 {
-		if a := c.must(order{Do: "read", FD: listenFd, N: 16}); string(a.Data) != "W" {
-			t.Errorf("the fifo held %q", a.Data)
-		}
-	}
-}
-
-func wakeupInet(t *testing.T, m master) {
-	in := newInstance(t, m)
-	address := in.host + ":25"
-	in.service(address + " inet n - n 1 1 fake")
-	in.start()
-	if got := in.child(address).wokenBy(); got != wakeupBytes {
-		t.Errorf("the wake-up brought %q", got)
-	}
-}
-
-func wakeupPass(t *testing.T, m master) {
-	in := newInstance(t, m)
-	in.service("svc pass - - n 1 2 fake")
-	in.start()
-	c := in.child("svc")
-	c.accept()
-	if a := c.must(order{Do: "receive-descriptor"}); string(a.Data) != wakeupBytes {
-		t.Errorf("the passed descriptor brought %q", a.Data)
-	}
-}
-
-func wakeupNotWhileThrottled(t *testing.T, m master) {
-	in := newInstance(t, m)
-	in.set("service_throttle_time = 4s")
-	in.service("svc unix - - n 1 1 fake", "other unix - - n 1 1 fake")
-	in.start()
-	c := in.child("svc")
-	c.wokenBy()
-	c.exit(1)
-	in.log.wait(t, "bad command startup -- throttling")
-	other := in.child("other")
-	other.wokenBy()
-	other.wokenBy()
-	in.noBirth()
-	if waiting, _ := unixQueues(t, c); waiting != 0 {
-		t.Errorf("%d wake-ups wait at the throttled service", waiting)
-	}
-	if got := in.child("svc").wokenBy(); got != wakeupBytes {
-		t.Errorf("after the throttle the wake-up brought %q", got)
 	}
 }

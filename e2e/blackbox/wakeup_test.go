@@ -1,0 +1,138 @@
+package blackbox
+
+import (
+	"os"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// wakeupBytes is what a wake-up writes to a stream: the request, terminated. A
+// fifo gets the request alone.
+const wakeupBytes = "W\x00"
+
+// wokenBy reads what a wake-up of a stream service brought.
+func (c *child) wokenBy() string {
+	c.t.Helper()
+	a := c.must(order{Do: "accept", FD: listenFd})
+	got := c.must(order{Do: "read", FD: a.N, N: 16})
+	return string(got.Data)
+}
+
+func wakeupPeriodic(t *testing.T, m master) {
+	in := newInstance(t, m)
+	in.service("svc unix - - n 1 1 fake")
+	in.start()
+	c := in.child("svc") // at start, nobody asked
+	start := time.Now()
+	for i := range 3 {
+		if got := c.wokenBy(); got != wakeupBytes {
+			t.Errorf("wake-up %d brought %q", i, got)
+		}
+	}
+	if age := time.Since(start); age < 1500*time.Millisecond {
+		t.Errorf("two periods of 1 s took %v", age)
+	}
+}
+
+func wakeupConditional(t *testing.T, m master) {
+	in := newInstance(t, m)
+	in.service("svc unix - - n 1? 1 fake", "other unix - - n 1 1 fake")
+	in.start()
+	other := in.child("other")
+	for range 3 {
+		other.wokenBy()
+	}
+	in.noBirth() // three periods of a sibling, and svc was left alone
+	in.dial("svc")
+	c := in.child("svc")
+	c.accept()
+	if got := c.wokenBy(); got != wakeupBytes {
+		t.Errorf("the wake-up brought %q", got)
+	}
+}
+
+func wakeupFifo(t *testing.T, m master) {
+	in := newInstance(t, m)
+	in.service("svc fifo n - n 1 1 fake")
+	in.start()
+	c := in.child("svc")
+	for range 2 {
+		if a := c.must(order{Do: "read", FD: listenFd, N: 16}); string(a.Data) != "W" {
+			t.Errorf("the fifo held %q", a.Data)
+		}
+	}
+}
+
+// wakeupFifoOwner puts a fifo that only root may open in the place of the
+// service's own; a wake-up that arrived there would be root's.
+func wakeupFifoOwner(t *testing.T, m master) {
+	in := newInstance(t, m)
+	in.service("svc fifo n - n 1 1 fake", "other unix - - n 1 1 fake")
+	in.start()
+	in.child("svc")
+	other := in.child("other")
+	path := in.endpoint("svc")
+	in.must(os.Remove(path))
+	in.must(unix.Mkfifo(path, 0o600))
+	f, err := os.OpenFile(path, os.O_RDWR|syscall.O_NONBLOCK, 0)
+	in.must(err)
+	defer f.Close()
+	for range 3 { // at start, and two periods
+		other.wokenBy()
+	}
+	in.barrier()
+	buf := make([]byte, 8)
+	if n, err := unix.Read(int(f.Fd()), buf); err == nil {
+		t.Errorf("root's fifo got %q", buf[:n])
+	}
+	in.must(os.Chown(path, ownerID(t), -1))
+	in.must(waitReadable(int(f.Fd())))
+	if n, _ := unix.Read(int(f.Fd()), buf); string(buf[:n]) != "W" {
+		t.Errorf("the mail owner's fifo got %q", buf[:n])
+	}
+}
+
+func wakeupInet(t *testing.T, m master) {
+	in := newInstance(t, m)
+	address := in.host + ":25"
+	in.service(address + " inet n - n 1 1 fake")
+	in.start()
+	if got := in.child(address).wokenBy(); got != wakeupBytes {
+		t.Errorf("the wake-up brought %q", got)
+	}
+}
+
+func wakeupPass(t *testing.T, m master) {
+	in := newInstance(t, m)
+	in.service("svc pass - - n 1 2 fake")
+	in.start()
+	c := in.child("svc")
+	c.accept()
+	if a := c.must(order{Do: "receive-descriptor"}); string(a.Data) != wakeupBytes {
+		t.Errorf("the passed descriptor brought %q", a.Data)
+	}
+}
+
+func wakeupNotWhileThrottled(t *testing.T, m master) {
+	in := newInstance(t, m)
+	in.set("service_throttle_time = 4s")
+	in.service("svc unix - - n 1 1 fake", "other unix - - n 1 1 fake")
+	in.start()
+	c := in.child("svc")
+	c.wokenBy()
+	c.exit(1)
+	in.log.wait(t, "bad command startup -- throttling")
+	other := in.child("other")
+	other.wokenBy()
+	other.wokenBy()
+	in.noBirth()
+	if waiting, _ := unixQueues(t, c); waiting != 0 {
+		t.Errorf("%d wake-ups wait at the throttled service", waiting)
+	}
+	if got := in.child("svc").wokenBy(); got != wakeupBytes {
+		t.Errorf("after the throttle the wake-up brought %q", got)
+	}
+}
