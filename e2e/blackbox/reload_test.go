@@ -23,7 +23,7 @@ var reloadRows = []row{
 	{"reload/smtp-is-25", "smtp and 25 are one service: changing the spelling keeps the socket", reloadSpelling},
 	{"reload/refused-queue-directory", "a change of queue_directory is refused with three warnings", reloadQueueDirectory},
 	{"reload/refused-inet-protocols", "a change of inet_protocols is refused with three warnings", reloadProtocols},
-	{"reload/config-directory", "config_directory in main.cf moves nothing: the directory of -c stays in force", reloadConfigDirectory},
+	{"reload/config-directory", "a reload that finds config_directory in main.cf still has the directory of -c", reloadConfigDirectory},
 	{"reload/default-limit", "a new default_process_limit is for those that wrote -", reloadDefaultLimit},
 	{"reload/transport-change", "a service that changes its transport is another service: the children of the old one get TERM", reloadTransport},
 	{"reload/storm", "reloads while children are born lose no client", reloadStorm},
@@ -278,7 +278,6 @@ func reloadConfigDirectory(t *testing.T, m master) {
 	in := newInstance(t, m)
 	in.start()
 	in.set("config_directory = /elsewhere")
-	in.reload()
 	in.service(rawService)
 	in.reload()
 	if got := environmentMap(environmentOf(t, in.raw()))["MAIL_CONFIG"]; got != in.path("conf") {
