@@ -208,6 +208,33 @@ func dump(cfg *Config) string {
 	return b.String()
 }
 
+// dumpListen is an address in words; what it does not have is left out.
+func dumpListen(l Listen) string {
+	e := l.Endpoint
+	words := []string{schemes[e.Network-1].name}
+	if e.Path == "" {
+		words = append(words, fmt.Sprintf("addr=%q port=%d", e.Addr, e.Port))
+	} else {
+		words = append(words, fmt.Sprintf("path=%q", e.Path))
+	}
+	if e.Mode != 0 {
+		words = append(words, fmt.Sprintf("mode=%04o", e.Mode))
+	}
+	if e.UID != -1 || e.GID != -1 {
+		words = append(words, fmt.Sprintf("uid=%d gid=%d", e.UID, e.GID))
+	}
+	if e.Backlog != 0 {
+		words = append(words, fmt.Sprintf("backlog=%d", e.Backlog))
+	}
+	if e.V6Only {
+		words = append(words, "v6only")
+	}
+	if l.Name != "" {
+		words = append(words, "name="+l.Name)
+	}
+	return strings.Join(words, " ")
+}
+
 func dumpFields(b *strings.Builder, prefix string, v, base reflect.Value) {
 	for i := range v.NumField() {
 		f, was := v.Field(i), base.Field(i)
@@ -218,7 +245,7 @@ func dumpFields(b *strings.Builder, prefix string, v, base reflect.Value) {
 			fmt.Fprintf(b, "  Protocol = %s\n", protocolName(f.Interface().(plan.Protocol)))
 		case name == "Listen":
 			for _, l := range f.Interface().([]Listen) {
-				fmt.Fprintf(b, "  Listen %s %q %+v\n", l.Pos, l.Name, l.Endpoint)
+				fmt.Fprintf(b, "  Listen %s %s\n", l.Pos, dumpListen(l))
 			}
 		case f.Kind() == reflect.Struct:
 			dumpFields(b, name+".", f, was)

@@ -48,7 +48,7 @@ func (a *advice) instead(format string, args ...any) {
 
 func (r *report) add(sev plan.Severity, at span, format string, args []any) *advice {
 	id := mistake{at.src, at.off, format}
-	if r.seen[id] || len(r.found) >= diagnosticsMax {
+	if r.full() || r.seen[id] {
 		return &advice{r, -1}
 	}
 	if r.seen == nil {
@@ -63,6 +63,9 @@ func (r *report) add(sev plan.Severity, at span, format string, args []any) *adv
 	})
 	return &advice{r, len(r.found) - 1}
 }
+
+// full tells whether nothing more would be told.
+func (r *report) full() bool { return len(r.found) >= diagnosticsMax }
 
 // failed tells whether an error was reported so far.
 func (r *report) failed() bool { return r.found.Failed() }

@@ -88,7 +88,7 @@ func (l *loader) service(n *node) {
 	}
 	l.checkInstanceNamed(set, s)
 	for _, instance := range instances {
-		if l.expanded > expandedBytesMax {
+		if l.expanded > expandedBytesMax || l.report.full() {
 			return // told already
 		}
 		l.instance(set, s, instance.text)
