@@ -37,19 +37,19 @@ func (d *daemon) configure() error {
 		return mastercf.Load(options)
 	}
 	config, ds := d.read(nil)
-	if config != nil {
+	if config != nil && config.SyslogName != "" {
 		d.log.follow(config, d.flags.verbose)
-		// Postfix's master works in the queue directory from here on, and
-		// names its files from there.
-		if err := os.Chdir(config.QueueDir); err != nil {
-			return fmt.Errorf("chdir %s: %s", config.QueueDir, Strerror(err))
-		}
 	}
 	if config == nil || config.Plan == nil || ds.Failed() {
 		return ds
 	}
 	d.log.warnings(ds)
 	d.config = config
+	// Postfix's master works in the queue directory from here on, and names
+	// its files from there.
+	if err := os.Chdir(config.QueueDir); err != nil {
+		return fmt.Errorf("chdir %s: %s", config.QueueDir, Strerror(err))
+	}
 	return nil
 }
 

@@ -100,6 +100,8 @@ func (l *logs) lastWords(pid int, died time.Time) string {
 
 func (l *logs) info(text string) { slog.New(l).Info(text) }
 
+func (l *logs) warn(text string) { slog.New(l).Warn(text) }
+
 // fatal says why the process ends. Where somebody sits at a terminal, he is
 // told as well.
 func (l *logs) fatal(err error) {

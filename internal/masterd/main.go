@@ -102,6 +102,11 @@ func (d *daemon) serve() error {
 		return err
 	}
 	d.log.info(fmt.Sprintf("daemon started -- %s", d.describe()))
+	if d.wantsDebugger() {
+		if err := d.debug(); err != nil {
+			d.log.warn(err.Error())
+		}
+	}
 	tellReady(d.ready)
 	if d.flags.exitAfter > 0 {
 		time.AfterFunc(d.flags.exitAfter, func() {
