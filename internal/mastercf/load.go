@@ -37,10 +37,7 @@ type loader struct {
 // diagnostics have an error in them; what could be read is there all the same,
 // so that the caller knows where to log.
 func Load(o Options) (*Config, plan.Diagnostics) {
-	l := &loader{options: o, config: &Config{ConfigDir: configDir(o)}}
-	o.Lookups = o.Lookups.orSystem()
-	l.options.Lookups = o.Lookups
-	l.resolver = resolver{lookups: o.Lookups, hosts: map[string][]netip.Addr{}, ports: map[string]uint32{}}
+	l := newLoader(o)
 	if !l.readMain() {
 		return l.config, l.list
 	}
@@ -57,6 +54,15 @@ func Load(o Options) (*Config, plan.Diagnostics) {
 		l.config.Plan = &plan.Plan{Source: l.config.ConfigDir, Services: services}
 	}
 	return l.config, l.list
+}
+
+func newLoader(o Options) *loader {
+	o.Lookups = o.Lookups.orSystem()
+	return &loader{
+		options:  o,
+		config:   &Config{ConfigDir: configDir(o)},
+		resolver: resolver{lookups: o.Lookups, hosts: map[string][]netip.Addr{}, ports: map[string]uint32{}},
+	}
 }
 
 // configDir is the directory that -c names, else MAIL_CONFIG, else the
@@ -114,13 +120,18 @@ func sentence(s string) string {
 func (l *loader) readMain() bool {
 	path := l.config.ConfigDir + "/main.cf"
 	text, ok := l.readFile(path)
+	l.useMain(text, path)
+	return ok
+}
+
+// useMain takes the text of main.cf.
+func (l *loader) useMain(text, path string) {
 	params, diagnostics := ParseMain(path, text)
 	l.list = append(l.list, diagnostics...)
 	params.defaults.ask = l.options.DefaultsFrom
 	params.defaults.fixed = map[string]string{"config_directory": l.config.ConfigDir}
 	l.params, l.config.Params = params, params
 	l.hostname()
-	return ok
 }
 
 // hostname works out myhostname where main.cf does not set it: the machine's
