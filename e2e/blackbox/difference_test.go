@@ -52,7 +52,7 @@ var differences = []difference{
 			wantThrottleLine(t, m, `^warning: \S+: bad command startup -- throttling$`)
 		},
 		func(t *testing.T, m master) {
-			wantThrottleLine(t, m, `^warning: \S+: bad command startup -- throttling .*"svc".*pid \d+.*exit status 42.* old.* 0 clients.*next try`)
+			wantThrottleLine(t, m, `^warning: \S+: bad command startup -- throttling .*"svc".*pid \d+.*exit status 42.*age .*uses 0.*next try`)
 		}},
 	{"difference/throttle-repeats-last-words",
 		"what a child said last is somewhere else in the log", "the throttle line repeats it",
