@@ -27,7 +27,8 @@ type process struct {
 	gen     uint32
 	service *service
 	temper  temper
-	channel int // the one it was born with
+	channel int   // the one it was born with
+	parent  int32 // of an orphan: who forked it
 
 	known     bool // the birth was answered
 	dead      bool
@@ -158,7 +159,7 @@ func (w *World) misbehave(p *process) bool {
 		}
 	case forking:
 		if pid := w.freePID(); pid != 0 {
-			o := &process{pid: pid, gen: p.gen, service: p.service, temper: orphan, channel: p.channel, maxUses: int(p.pid)}
+			o := &process{pid: pid, gen: p.gen, service: p.service, temper: orphan, channel: p.channel, parent: p.pid}
 			w.processes[pid] = o
 			w.people++
 			w.act(o, w.chance.upTo(10*pool.Second))
@@ -194,7 +195,7 @@ func (w *World) lie(p *process) {
 // way.
 func (w *World) speakForOthers(p *process) {
 	if w.chance.oneIn(2) {
-		w.send(p, int32(p.maxUses), p.gen, int32(w.chance.below(2)))
+		w.send(p, p.parent, p.gen, int32(w.chance.below(2)))
 		return
 	}
 	w.send(p, p.pid, p.gen+uint32(w.chance.below(8)), int32(w.chance.below(2)))

@@ -103,6 +103,7 @@ func (w *World) happen(t *thing) {
 	case t.process != nil:
 		w.happenToProcess(t)
 	case t.service != nil:
+		// A ring has a token of its own.
 		if t.service.life == t.token || t.kind == ringComes {
 			w.happenToService(t)
 		}
