@@ -18,6 +18,35 @@ type resolver struct {
 	known   map[string]string // known_tcp_ports
 	hosts   map[string][]netip.Addr
 	ports   map[string]uint32
+	places  map[string]place
+}
+
+// place is where services with a certain host listen, made once for all of
+// them.
+type place struct {
+	addrs []addressText
+	local bool   // only this machine can reach it
+	name  string // the host as Postfix's books have it, with a colon
+}
+
+func newResolver(lookups Lookups) resolver {
+	return resolver{
+		lookups: lookups, hosts: map[string][]netip.Addr{}, ports: map[string]uint32{}, places: map[string]place{},
+	}
+}
+
+// place is where a service listens that names a host.
+func (r *resolver) place(host string) place {
+	if p, ok := r.places[host]; ok {
+		return p
+	}
+	addrs := texts(r.host(host))
+	p := place{addrs: addrs, local: allLocal(addrs), name: "[" + host + "]:"}
+	if addr, ok := parseAddr(host); ok {
+		p.name = "[" + addr.String() + "]:"
+	}
+	r.places[host] = p
+	return p
 }
 
 var errNoPort = errors.New("no such port")

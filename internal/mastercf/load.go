@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -27,9 +26,8 @@ type loader struct {
 	config   *Config
 	params   *Params
 	resolver resolver
-	own      []addressText // where services without a host listen
-	local    bool          // all of own is loopback
-	chroot   string        // what "-" means for chroot
+	own      place  // where services without a host listen
+	chroot   string // what "-" means for chroot
 }
 
 // Load reads a configuration directory. It tells all that is wrong, not only
@@ -61,7 +59,7 @@ func newLoader(o Options) *loader {
 	return &loader{
 		options:  o,
 		config:   &Config{ConfigDir: configDir(o)},
-		resolver: resolver{lookups: o.Lookups, hosts: map[string][]netip.Addr{}, ports: map[string]uint32{}},
+		resolver: newResolver(o.Lookups),
 	}
 }
 

@@ -52,8 +52,8 @@ func (l *loader) network() {
 				")\ndisabling all type \"inet\" services in master.cf")
 		return
 	}
-	l.own = texts(l.interfaces(c.InetInterfaces))
-	l.local = allLocal(l.own)
+	addrs := texts(l.interfaces(c.InetInterfaces))
+	l.own = place{addrs: addrs, local: allLocal(addrs)}
 }
 
 // interfaces gives the addresses that inet_interfaces names.

@@ -18,10 +18,10 @@ type Row struct {
 	MaxProc   string // a count or "-"
 	Command   string
 	Args      []string // each without the braces around it
-	raw       []string // each with them
 	file      string
 	line      logicalLine
 	offsets   [fieldCount]int // where the fields start in the line
+	rest      int             // where the arguments start
 }
 
 // The fields of a row, and what Postfix calls them in its log lines.
@@ -155,6 +155,10 @@ func argument(s string, at int) (start, end int) {
 
 // parseArgs takes what follows the command.
 func (r *Row) parseArgs(n *notes, at int) bool {
+	r.rest = at
+	if at < len(r.line.text) {
+		r.Args = make([]string, 0, strings.Count(r.line.text[at:], " "))
+	}
 	for {
 		start, end := argument(r.line.text, at)
 		if start == end {
@@ -168,7 +172,7 @@ func (r *Row) parseArgs(n *notes, at int) bool {
 				fmt.Sprintf("%s: line %d: %s in \"%s\"", r.file, r.line.first, fault, raw))
 			return false
 		}
-		r.raw, r.Args, at = append(r.raw, raw), append(r.Args, arg), end
+		r.Args, at = append(r.Args, arg), end
 	}
 }
 
@@ -196,8 +200,12 @@ func (r *Row) pos(field int) plan.Pos { return r.line.pos(r.file, r.offsets[fiel
 
 // String is the row on one line, so that it reads the same.
 func (r *Row) String() string {
-	words := append([]string{
-		r.Name, r.Transport, r.Private, r.Unpriv, r.Chroot, r.Wakeup, r.MaxProc, r.Command,
-	}, r.raw...)
-	return strings.Join(words, " ")
+	words := []string{r.Name, r.Transport, r.Private, r.Unpriv, r.Chroot, r.Wakeup, r.MaxProc, r.Command}
+	for at := r.rest; ; {
+		start, end := argument(r.line.text, at)
+		if start == end {
+			return strings.Join(words, " ")
+		}
+		words, at = append(words, r.line.text[start:end]), end
+	}
 }

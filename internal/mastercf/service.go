@@ -147,13 +147,12 @@ func (l *loader) inet(s *plan.Service, row *Row) bool {
 			fmt.Sprintf("%s in \"%s\"", fault, row.Name))
 		return false
 	}
-	addrs, remote := l.own, !l.local
+	where := l.own
 	if host != "" {
-		addrs = texts(l.resolver.host(host))
-		remote = !allLocal(addrs)
+		where = l.resolver.place(host)
 	}
 	switch {
-	case len(addrs) > 0:
+	case len(where.addrs) > 0:
 	case host != "":
 		row.bad(&l.notes, fieldName, "host "+quote(host)+" has no address in the enabled protocols",
 			"write an address, or see that the name resolves", "bad hostname or network address: "+row.Name)
@@ -165,19 +164,19 @@ func (l *loader) inet(s *plan.Service, row *Row) bool {
 	}
 	port, err := l.resolver.port(portName)
 	if err != nil {
-		l.badPort(row, addrs[0].text, portName)
+		l.badPort(row, where.addrs[0].text, portName)
 		return false
 	}
 	l.portRange(row, portName)
-	s.Canonical = canonicalInet(host, port)
+	s.Canonical = where.name + strconv.FormatUint(uint64(port), 10)
 	backlog := l.backlog(s)
-	s.Endpoints = make([]plan.Endpoint, len(addrs))
-	for i, a := range addrs {
+	s.Endpoints = make([]plan.Endpoint, len(where.addrs))
+	for i, a := range where.addrs {
 		s.Endpoints[i] = plan.Endpoint{
 			Network: plan.NetTCP, Addr: a.text, Port: port, UID: -1, GID: -1, Backlog: backlog, V6Only: a.v6only,
 		}
 	}
-	return remote
+	return !where.local
 }
 
 func (l *loader) badPort(row *Row, addr, port string) {
@@ -192,19 +191,6 @@ func (l *loader) portRange(row *Row, port string) {
 		l.add(plan.Warning, row.pos(fieldName), 0,
 			fmt.Sprintf("port %d is above 65535 and comes out as %d", n, n%65536), "write a smaller number", "")
 	}
-}
-
-// canonicalInet is how Postfix names an inet service in its books: "25",
-// "[127.0.0.1]:25" or "[localhost]:25".
-func canonicalInet(host string, port uint32) string {
-	number := strconv.FormatUint(uint64(port), 10)
-	if host == "" {
-		return number
-	}
-	if addr, ok := parseAddr(host); ok {
-		host = addr.String()
-	}
-	return "[" + host + "]:" + number
 }
 
 // below finds where a service below the queue directory listens.
@@ -237,7 +223,7 @@ func (l *loader) command(s *plan.Service, row *Row) {
 			"write y or n, or set compatibility_level = 3.6 in main.cf",
 			fmt.Sprintf("%s: line %d: using backwards-compatible default setting chroot=y", row.file, row.line.first))
 	}
-	args := make([]string, 0, 14+len(row.Args))
+	args := make([]string, 0, 10+len(row.Args))
 	args = append(args, row.Command)
 	switch s.Policy.Limit {
 	case 1:
