@@ -76,6 +76,18 @@ func TestStarterHasEveryKey(t *testing.T) {
 	}
 }
 
+// TestStarterUncommented takes all of the starting file into use at once: some
+// settings exclude each other, but each stands where it belongs.
+func TestStarterUncommented(t *testing.T) {
+	text := strings.ReplaceAll(starter(t), "#?", "")
+	_, ds := Load("brood.toml", Options{machine(map[string]string{"brood.toml": text}, "")})
+	for _, d := range ds {
+		if !regexp.MustCompile(`means nothing|would listen at|cannot read /etc/default/web|has no effect`).MatchString(d.What) {
+			t.Error(d)
+		}
+	}
+}
+
 // loadWith loads a service of a protocol with one more line in it.
 func loadWith(p plan.Protocol, name, line string) (*Config, plan.Diagnostics) {
 	var b strings.Builder

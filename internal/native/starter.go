@@ -6,15 +6,17 @@ import (
 	"strings"
 )
 
-// starterHead is the part of the starting file that works as it is: cat,
-// served by inetd, is an echo service.
+// starterHead is how the starting file begins, starterService the part of it that
+// works as it is: cat, served by inetd, is an echo service. It comes last, so that
+// no setting that is taken into use ends up in it.
 const starterHead = `# brood.toml: who listens where, what serves it, and how many of it there are.
 #
 # brood check FILE   says everything that is wrong with it, and where
 # brood plan FILE    says what would be done
 #
 # Lines that begin with #? are settings at their defaults, or examples of those
-# that have none: take the #? away and change them. docs/config.md has more.
+# that have none: take the #? away, that of the [table] above them as well, and
+# change them. The last lines are a service that works as it is.
 
 `
 
@@ -25,9 +27,6 @@ const starterService = `
 listen = ["tcp://127.0.0.1:7007"]
 command = ["cat"]
 protocol = "inetd"
-
-# A pool of workers, with all that can be set.
-#?[service.web]
 `
 
 // WriteStarter writes the commented file that `brood init` begins with. It
@@ -40,7 +39,7 @@ func WriteStarter(w io.Writer) error {
 	fmt.Fprintf(&b, "#?include = %s\n\n", includeKey.example)
 	b.WriteString("# The daemon as a whole.\n#?[brood]\n")
 	starterKeys(&b, broodKeys)
-	b.WriteString(starterService)
+	b.WriteString("\n# A pool of workers, with all that can be set.\n#?[service.web]\n")
 	for _, s := range serviceSections {
 		b.WriteByte('\n')
 		writeRemark(&b, s.title+". "+s.doc)
@@ -50,6 +49,7 @@ func WriteStarter(w io.Writer) error {
 	b.WriteString("\n# Settings for many services; each takes them over by template = \"base\".\n#?[template.base]\n#?umask = \"027\"\n")
 	b.WriteString("\n# A limit over several services; each joins by ceilings = [\"batch\"].\n#?[ceiling.batch]\n")
 	starterKeys(&b, ceilingKeys)
+	b.WriteString(starterService)
 	if _, err := io.WriteString(w, b.String()); err != nil {
 		return fmt.Errorf("cannot write the starting file: %w", err)
 	}
