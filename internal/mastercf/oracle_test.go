@@ -89,7 +89,11 @@ func (g *mainGenerator) reference(depth int) string {
 	case 9:
 		return "${" + name + ":" + g.braced(depth) + "}"
 	}
-	condition := g.space() + g.braced(depth) + g.space() + g.pick("==", "!=", "<", "<=", ">", ">=") + g.space() + g.braced(depth)
+	left, right := g.braced(depth), g.braced(depth)
+	if g.IntN(2) == 0 { // close to each other
+		left, right = "{"+g.pick("9", "10", "010", "a", "")+"}", "{"+g.pick("9", "10", "0010", "a", "")+"}"
+	}
+	condition := g.space() + left + g.space() + g.pick("==", "!=", "<", "<=", ">", ">=") + g.space() + right
 	if g.IntN(4) == 0 {
 		return "${" + condition + g.space() + "}"
 	}
