@@ -46,6 +46,20 @@ var differences = []difference{
 	{"difference/forged-status",
 		"a child can report in the name of a sibling", "a report counts only for the process that the kernel says sent it",
 		func(t *testing.T, m master) { forgeStatus(t, m).child("svc") }, forgedStatusIsRefused},
+	{"difference/short-record-names-sender",
+		"the warning about a short record takes the pid from the fragment", "it names the process that the kernel says sent it",
+		func(t *testing.T, m master) {
+			in, _ := fragment(t, m)
+			in.log.wait(t, `^warning: service svc\(private/svc\): child \(pid 757935405\) sent partial`)
+		},
+		func(t *testing.T, m master) {
+			in, c := fragment(t, m)
+			in.log.wait(t, fmt.Sprintf(`^warning: service "svc": child \(pid %d\) sent partial`, c.PID))
+		}},
+	{"difference/idle-child-at-reload",
+		"an idle child of the old generation counts as available until it leaves, however long that takes", "the next client gets a new child",
+		func(t *testing.T, m master) { idleAtReload(t, m).noBirth() },
+		func(t *testing.T, m master) { idleAtReload(t, m).child("svc").accept() }},
 	{"difference/throttle-says-why",
 		"the throttle line names the program only", "it names the exit status or signal, age, uses, and the next try",
 		func(t *testing.T, m master) {
@@ -328,4 +342,27 @@ func starvedReloadIsRefused(t *testing.T, m master) {
 	in.reload()
 	in.dial("more19")
 	in.child("more19").take()
+}
+
+// idleAtReload has a child that is idle in the master's eyes stay over a reload,
+// while a client waits.
+func idleAtReload(t *testing.T, m master) *instance {
+	in := newInstance(t, m)
+	in.service("svc unix - - n - 2 fake")
+	in.start()
+	in.dial("svc")
+	old := in.child("svc")
+	old.accept()
+	in.reload()
+	old.toldToLeave()
+	in.dial("svc")
+	return in
+}
+
+// fragment has a child send less than a record: dashes, which as a pid are
+// 757935405.
+func fragment(t *testing.T, m master) (*instance, *child) {
+	in, c := reporter(t, m)
+	c.send([]byte("-----"))
+	return in, c
 }
