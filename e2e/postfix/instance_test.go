@@ -20,7 +20,7 @@ import (
 
 // patience is how long a test waits for anything before it gives up. It is
 // never what a test takes when all is well.
-const patience = 60 * time.Second
+const patience = 25 * time.Second
 
 // instance is one complete mail system below a directory of its own.
 type instance struct {

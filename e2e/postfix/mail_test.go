@@ -189,7 +189,8 @@ func (in *instance) queued(queues ...string) []string {
 // hurried waits until the queue is empty, and has qmgr look around every second
 // meanwhile. When daemons were replaced, the word of a new message or of a
 // finished delivery may have gone to the grave with one of them, and by itself
-// their successor would only see to the message five minutes later.
+// their successor would only see to the message minutes later. The request is
+// to look at all incoming messages, also at those that have been put off.
 func (in *instance) hurried() {
 	in.Helper()
 	tick := time.NewTicker(time.Second)
@@ -197,7 +198,7 @@ func (in *instance) hurried() {
 	in.until("the queue to be empty", func() bool {
 		select {
 		case <-tick.C:
-			_, _ = in.try("postkick", "-c", in.conf, "public", "qmgr", "I")
+			_, _ = in.try("postkick", "-c", in.conf, "public", "qmgr", "AI")
 		default:
 		}
 		return in.queueIsEmpty()
