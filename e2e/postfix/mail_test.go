@@ -3,6 +3,7 @@ package postfix
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"math/rand/v2"
@@ -92,11 +93,12 @@ func (s *sink) start(options ...string) *sink {
 	return s
 }
 
-// listening tells whether somebody accepts connections at an address.
+// listening tells whether somebody listens at an address, busy or not: only a
+// connection that is refused says that nobody does.
 func listening(addr string) bool {
-	c, err := net.Dial("tcp", addr)
+	c, err := net.DialTimeout("tcp", addr, time.Second)
 	if err != nil {
-		return false
+		return !errors.Is(err, syscall.ECONNREFUSED)
 	}
 	_ = c.Close()
 	return true
