@@ -55,8 +55,8 @@ func rootCommand() (root *cobra.Command, began *bool) {
 		Long: `brood shows what broodd does and installs it.
 
 broodd is the daemon: it owns listening sockets, gives birth to a worker when a
-client waits, bounds the pool, buries the dead, holds back what crashes at birth,
-and says why. It is a drop-in for Postfix's master(8).`,
+client waits, bounds the pool, buries the dead, holds back what crashes at
+birth, and says why. It is a drop-in for Postfix's master(8).`,
 		Example: `  brood demo                        see it work, in ten seconds
   brood postfix install --dry-run   what it would take to run your Postfix`,
 		Args:          cobra.NoArgs,
@@ -76,7 +76,12 @@ Exit status: 0 done, 1 failed, 2 usage.
 	return root, began
 }
 
-// chooseOne is the RunE of a command that has others below it.
+// chooseOne is the RunE of a command that has others below it: it names them.
 func chooseOne(cmd *cobra.Command, _ []string) error {
+	cmd.SetOut(cmd.ErrOrStderr())
+	if err := cmd.Help(); err != nil {
+		return err
+	}
+	fmt.Fprintln(cmd.ErrOrStderr())
 	return usageError{fmt.Errorf("%s wants one of its commands", cmd.CommandPath())}
 }

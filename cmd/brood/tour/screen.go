@@ -79,7 +79,12 @@ func (s *screen) why(text string) {
 
 // deed is something that the tour does to broodd, as a command would.
 func (s *screen) deed(command string) {
-	s.line("    " + s.paint(strong, "$ "+command))
+	for i, l := range wrap("$ "+command, columns-6) {
+		if i > 0 {
+			l = "  " + l
+		}
+		s.line("    " + s.paint(strong, l))
+	}
 }
 
 // logged shows a line of broodd's log as it is, but for the date and the name
