@@ -47,10 +47,24 @@ func (m *Master) readable(events []unix.EpollEvent) {
 		case src.socket == nil:
 			m.readStatus(src.service)
 		default:
-			src.armed = false
-			m.markDirty(src.service)
-			m.step(src.service, pool.Event{Kind: pool.ClientWaits, N: m.waiting(src)})
+			m.clientWaits(src)
 		}
+	}
+}
+
+// clientWaits tells the policy of a client, and, where it could have several
+// children on their way, how many there are: after the first was sent for,
+// because counting takes time.
+func (m *Master) clientWaits(src *source) {
+	s := src.service
+	src.armed = false
+	m.markDirty(s)
+	m.step(s, pool.Event{Kind: pool.ClientWaits})
+	if s.plan.Policy.Ramp <= 1 {
+		return
+	}
+	if n, err := src.socket.Waiting(); err == nil && n > 1 {
+		m.step(s, pool.Event{Kind: pool.ClientWaits, N: int32(n)})
 	}
 }
 

@@ -80,3 +80,7 @@ type Owner struct {
 // StopSeconds is how long a child of a service that is stopped may ignore TERM
 // before it is killed. Postfix waits for ever.
 const StopSeconds = 10
+
+// Ramp is how many children may be on their way while as many clients wait.
+// Postfix has one at a time.
+const Ramp = 4

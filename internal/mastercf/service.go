@@ -130,6 +130,7 @@ func (l *loader) policy(s *plan.Service, row *Row) {
 		Wakeup:      pool.Duration(l.number(row, fieldWakeup, row.Wakeup, 0)) * pool.Second,
 		WakeupOnUse: strings.HasSuffix(row.Wakeup, "?"),
 		KillAfter:   StopSeconds * pool.Second,
+		Ramp:        Ramp,
 	}
 }
 

@@ -155,15 +155,18 @@ func (p *Pool) full() bool {
 // do appends an action.
 func (p *Pool) do(a Action) { p.out = append(p.out, a) }
 
-// clientWaits gives birth for the clients that wait: to one child, or to as
-// many as there are clients while no more than the ramp are on their way.
+// clientWaits gives birth for the clients that wait: to one child, or until as
+// many are available as clients were counted, but no more than the ramp.
 func (p *Pool) clientWaits(waiting int) {
-	if !p.watching {
-		return // the event crossed a change of mind
+	if !p.watching && (waiting <= p.available || !p.mayBirth()) {
+		return // the event crossed a change of mind, or there are enough
 	}
-	births := min(max(1, waiting), max(1, p.policy.Ramp))
+	births := min(max(1, waiting), max(1, p.policy.Ramp)) - p.available
 	if p.policy.Limit > 0 {
 		births = min(births, p.policy.Limit-p.total())
+	}
+	if births <= 0 {
+		return
 	}
 	p.considerStress(births)
 	for range births {
