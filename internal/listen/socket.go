@@ -82,8 +82,13 @@ func (s *Socket) Close() {
 }
 
 // Remove closes the descriptor and takes the name of a path away, if it still
-// leads to this very socket.
+// leads to this very socket. Nobody listens any more from then on, whoever
+// else holds the socket: a client would wait in a queue that is forgotten.
 func (s *Socket) Remove() {
+	if s.FD >= 0 {
+		// Fails, and need not succeed, on what is no stream socket.
+		_ = unix.Shutdown(s.FD, unix.SHUT_RDWR)
+	}
 	if s.Endpoint.Path != "" && !isAbstract(s.Endpoint) {
 		s.removeName(pathName(s.Endpoint.Path))
 	}

@@ -106,6 +106,7 @@ func (m *Master) reap() {
 		if s == nil {
 			continue // a stranger's orphan: it falls to pid 1
 		}
+		m.readStatus(s) // what it said before it died comes before its death
 		delete(m.children, int32(d.PID))
 		m.step(s, pool.Event{Kind: pool.Died, PID: int32(d.PID), Code: exitCode(d.Status)})
 	}
