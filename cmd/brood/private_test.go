@@ -23,6 +23,9 @@ const (
 // copies there, and the machine's own are out of its reach.
 var private = []string{"/usr/lib/postfix/sbin", "/etc/postfix", "/var/spool/postfix", "/var/lib/postfix", "/var/lib/dpkg"}
 
+// dpkgInfo is the largest part of what dpkg knows.
+const dpkgInfo = "/var/lib/dpkg/info"
+
 // TestPostfixScripts runs the scripts that exchange a real Postfix's master,
 // with the real dpkg-divert and the real paths, each in namespaces of its own:
 // mounts, processes and network. It needs root and Postfix, as make test-deps
@@ -68,11 +71,19 @@ func part(t *testing.T, dir string) {
 	must(t, syscall.Mount("", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, ""))
 	must(t, syscall.Mount("proc", "/proc", "proc", 0, ""))
 	must(t, os.Chmod(dir, 0o755))
+	// What dpkg knows of each package is much, and hardly ever changed: the
+	// script that does makes a copy of its own.
+	info := filepath.Join(dir, "info")
+	must(t, os.Mkdir(info, 0o755))
+	must(t, syscall.Mount(dpkgInfo, info, "", syscall.MS_BIND, ""))
+	must(t, syscall.Mount("tmpfs", dpkgInfo, "tmpfs", 0, ""))
 	for i, path := range private {
 		twin := filepath.Join(dir, fmt.Sprint(i))
 		command(t, "cp", "-a", path, twin)
 		must(t, syscall.Mount(twin, path, "", syscall.MS_BIND, ""))
 	}
+	must(t, syscall.Mount(info, dpkgInfo, "", syscall.MS_BIND, ""))
+	must(t, syscall.Mount("", dpkgInfo, "", syscall.MS_BIND|syscall.MS_REMOUNT|syscall.MS_RDONLY, ""))
 	must(t, syscall.Mount("tmpfs", "/run", "tmpfs", 0, ""))
 	command(t, "ip", "link", "set", "lo", "up")
 	// The machine's own master may be diverted already; here it never was.

@@ -1,6 +1,7 @@
 package install
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -118,8 +119,9 @@ func runTrial(ctx context.Context, dir, broodd string) (err error) {
 	}
 	over := make(chan error, 1)
 	go func() { over <- cmd.Wait() }()
-	answered := make(chan error, 1)
+	answered := make(chan error, 2)
 	go func() { answered <- askShowq(ctx, filepath.Join(dir, "queue/public/showq")) }()
+	go func() { answered <- awaitThrottle(ctx, filepath.Join(dir, "log")) }()
 	select {
 	case end := <-over:
 		return fmt.Errorf("it ended at once (%w)", end)
@@ -133,6 +135,22 @@ func runTrial(ctx context.Context, dir, broodd string) (err error) {
 	}
 	_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 	return err
+}
+
+// awaitThrottle waits until the log tells of a daemon that can't be started.
+func awaitThrottle(ctx context.Context, file string) error {
+	again := time.NewTicker(50 * time.Millisecond)
+	defer again.Stop()
+	for {
+		if log, err := os.ReadFile(file); err == nil && bytes.Contains(log, []byte("throttling")) {
+			return errors.New("a daemon does not start")
+		}
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }
 
 // askShowq connects as soon as the socket is there, and wants an answer.

@@ -107,8 +107,8 @@ func (t *tour) fullHouse(ctx context.Context) error {
 func (t *tour) crash(ctx context.Context) error {
 	greeting := filepath.Join(t.dir, demo.GreetingFile)
 	t.scene(4, "A crash")
-	t.why("The workers' greeting gets lost, so the next one dies before it can serve. Births stop for a while, and broodd says who died, of what, and what comes next.")
-	t.deed("rm " + greeting)
+	t.why("The file with the workers' greeting gets lost, so the next worker dies before it can serve. Births stop for a while, and broodd says who died, of what, and what comes next.")
+	t.deed("rm " + demo.GreetingFile)
 	if err := os.Remove(greeting); err != nil {
 		return fmt.Errorf("cannot remove the greeting: %w", err)
 	}
@@ -129,7 +129,7 @@ func (t *tour) crash(ctx context.Context) error {
 		return err
 	}
 	t.why("Nobody is turned away. We mend the cause and do nothing else:")
-	t.deed("echo welcome back >" + greeting)
+	t.deed("echo welcome back >" + demo.GreetingFile)
 	if err := t.write("welcome back"); err != nil {
 		return err
 	}
