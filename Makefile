@@ -13,10 +13,11 @@ help: ## this list
 
 .PHONY: build
 build: ## bin/brood and bin/broodd, static
-	CGO_ENABLED=0 go build $(GOFLAGS) -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
+	CGO_ENABLED=0 go build $(GOFLAGS) -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
 
 .PHONY: demo
-demo: build ## see a birth, a full pool, a crash and the recovery; needs nothing but Go
+demo: ## see a birth, a full pool, a crash, the recovery and a reload; needs nothing but Go
+	@$(MAKE) --silent --no-print-directory build
 	@bin/brood demo
 
 .PHONY: test
