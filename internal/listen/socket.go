@@ -95,6 +95,18 @@ func (s *Socket) Remove() {
 	s.Close()
 }
 
+// RemoveAll is Remove for many sockets, which costs less than one by one.
+func RemoveAll(sockets []*Socket) {
+	if len(sockets) == 0 {
+		return
+	}
+	batch.run(func() {
+		for _, s := range sockets {
+			s.Remove()
+		}
+	})
+}
+
 func (s *Socket) fail(op string, err error) error {
 	return &Error{Op: op, Endpoint: s.Endpoint, Err: err}
 }
