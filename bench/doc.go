@@ -6,6 +6,8 @@
 //	go run ./bench -row 1,4     some of them
 //	go run ./bench -quick       a smoke test: small counts, meaningless numbers
 //	go run ./bench -out bench   also writes RESULTS.md and the figures there
+//	go run ./bench -stock OLD/master
+//	                            against another build of ours
 //
 // It builds the daemon and the C programs that it needs (gcc), and runs as
 // root, because a mail system does. Everything lives below one temporary

@@ -28,7 +28,7 @@ func machineFacts(t *tools) []fact {
 		{"system", strings.Trim(lineOf("/etc/os-release", "PRETTY_NAME"), `"`)},
 		{"load before the end", strings.Join(firstFields(textOf("/proc/loadavg"), 3), " ")},
 		{"brood", revision() + ", " + runtime.Version() + fmt.Sprintf(", %d kB", fileSize(t.ours)/1000)},
-		{"Postfix", fmt.Sprintf("%s, master %d kB", output("postconf", "-dh", "mail_version"), fileSize(stockMaster)/1000)},
+		{"Postfix", fmt.Sprintf("%s, master %d kB", output("postconf", "-dh", "mail_version"), fileSize(t.stock)/1000)},
 		{"s6", packageVersion("s6")},
 		{"systemd", packageVersion("systemd")},
 		{"gcc", output("gcc", "-dumpfullversion")},

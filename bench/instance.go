@@ -39,7 +39,7 @@ func (t *tools) newInstance(master string, services int, mode string) (*instance
 	if err != nil {
 		return nil, err
 	}
-	in := &instance{binary: stockMaster, dir: dir}
+	in := &instance{binary: t.stock, dir: dir}
 	if master == brood {
 		in.binary = t.ours
 	}

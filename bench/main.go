@@ -67,6 +67,8 @@ func run(args []string, out, log io.Writer) error {
 	only := flags.String("row", "", "comma-separated numbers of `rows`; all by default")
 	quick := flags.Bool("quick", false, "a smoke test: small counts")
 	rounds := flags.Int("rounds", 0, "`number` of rounds in the place of the usual")
+	ours := flags.String("ours", "", "`binary` to measure in the place of one that is built now")
+	stock := flags.String("stock", stockMaster, "`binary` of master to compare with, such as an older one of ours")
 	dir := flags.String("out", "", "`directory` to write RESULTS.md and the figures to")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -82,7 +84,7 @@ func run(args []string, out, log io.Writer) error {
 	if *rounds > 0 {
 		b.size.rounds, b.size.mailRounds, b.size.startRounds = *rounds, *rounds, *rounds
 	}
-	if b.tools, err = makeTools(); err != nil {
+	if b.tools, err = makeTools(*ours, *stock); err != nil {
 		return err
 	}
 	defer b.tools.remove()

@@ -24,13 +24,15 @@ type tools struct {
 	client string
 	limit  string
 	ours   string // broodd, under the name of master
+	stock  string
 	// count numbers what is made below dir.
 	count int
 }
 
 // makeTools builds everything. The directory is in memory where the machine
-// has such a file system, so that no disk is measured.
-func makeTools() (*tools, error) {
+// has such a file system, so that no disk is measured. Unless it is given, our
+// daemon is built too.
+func makeTools(ours, stock string) (*tools, error) {
 	parent := "/dev/shm"
 	if info, err := os.Stat(parent); err != nil || !info.IsDir() {
 		parent = ""
@@ -39,7 +41,7 @@ func makeTools() (*tools, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &tools{dir: dir}
+	t := &tools{dir: dir, ours: ours, stock: stock}
 	if err := t.build(); err != nil {
 		t.remove()
 		return nil, err
@@ -59,6 +61,9 @@ func (t *tools) build() error {
 		if err := t.compile(name, *path); err != nil {
 			return err
 		}
+	}
+	if t.ours != "" {
+		return nil
 	}
 	t.ours = filepath.Join(t.dir, "ours", "master")
 	build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", t.ours, daemonPackage)
