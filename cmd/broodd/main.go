@@ -19,7 +19,7 @@ import (
 
 // threadsMost is how many threads run Go code at the same time: the loop, and
 // something beside it. Every thread costs memory, on every machine.
-const threadsMost = 2
+const threadsMost = 1
 
 func main() {
 	runtime.GOMAXPROCS(min(threadsMost, runtime.NumCPU()))

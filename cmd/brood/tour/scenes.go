@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 
 	"github.com/brood-project/brood/internal/demo"
@@ -47,13 +48,21 @@ func (t *tour) birth(ctx context.Context) error {
 		return err
 	}
 	t.leave(ada)
+	if err := t.pause(ctx, 0.3); err != nil {
+		return err
+	}
 	ben, err := t.come("ben")
 	if err != nil {
 		return err
 	}
-	if err := t.served(ctx, ben, ": the same one, still warm"); err != nil {
+	if err := ben.beGreeted(ctx); err != nil {
 		return err
 	}
+	remark := ""
+	if ben.pid == ada.pid {
+		remark = ": the same one, still warm"
+	}
+	t.greeted(ben, remark)
 	t.leave(ben)
 	return t.pause(ctx, 1)
 }
@@ -162,6 +171,11 @@ func (t *tour) reload(ctx context.Context) error {
 		return err
 	}
 	if err := t.daemon.await(ctx, from, "reload --"); err != nil {
+		return err
+	}
+	if err := t.daemon.awaitWorkers(ctx, "idle workers to leave", func(pids []int) bool {
+		return slices.Equal(pids, []int{hal.pid})
+	}); err != nil {
 		return err
 	}
 	kim, err := t.come("kim")

@@ -155,11 +155,16 @@ func (t *tour) served(ctx context.Context, g *guest, remark string) error {
 	if err := g.beGreeted(ctx); err != nil {
 		return err
 	}
+	t.greeted(g, remark)
+	return nil
+}
+
+// greeted tells who serves a guest.
+func (t *tour) greeted(g *guest, remark string) {
 	t.seen[g.pid] = struct{}{}
 	t.line(fmt.Sprintf("    %-5s %s %s %s", g.name, t.paint(faint, "←"),
 		t.paint(good, fmt.Sprintf("%q from worker %d", g.greet, g.pid)),
 		t.paint(faint, fmt.Sprintf("after %s%s", short(g.took), remark))))
-	return nil
 }
 
 // leave has guests hang up.
