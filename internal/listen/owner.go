@@ -105,6 +105,11 @@ type batchThread struct {
 	one sync.Mutex
 	tid atomic.Int64 // 0 if there is none
 	gid int
+	// folder is the one that was worked in last.
+	folder struct {
+		path string
+		open *folder
+	}
 }
 
 // run has f work as a batch, or as a part of the one that the caller is.
@@ -119,6 +124,7 @@ func (b *batchThread) run(f func()) {
 		b.gid = 0
 		b.tid.Store(int64(unix.Gettid()))
 		defer b.tid.Store(0)
+		defer b.keep("", nil)
 		f()
 	})
 }
@@ -127,6 +133,14 @@ func (b *batchThread) run(f func()) {
 func (b *batchThread) here() bool {
 	tid := b.tid.Load()
 	return tid != 0 && tid == int64(unix.Gettid())
+}
+
+// keep has a folder stay open until the next one, or the end of the batch.
+func (b *batchThread) keep(path string, d *folder) {
+	if before := b.folder.open; before != nil {
+		_ = unix.Close(before.fd)
+	}
+	b.folder.path, b.folder.open = path, d
 }
 
 // giveBack takes on our own ids again. A thread that has others must not go on
