@@ -132,7 +132,7 @@ func (m *Master) step(s *service, ev pool.Event) {
 	m.stepping = true
 	for i := 0; i < len(m.queue); i++ {
 		q := m.queue[i]
-		for _, a := range q.service.pool.Step(m.now(), q.event) {
+		for _, a := range m.life(q.service).Step(m.now(), q.event) {
 			m.perform(q.service, &a)
 		}
 	}

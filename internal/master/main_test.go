@@ -208,7 +208,7 @@ func (w *world) eventually(what string, ok func() bool) {
 // view is the pool of a service as it stands.
 func (w *world) view(name string) (v pool.View) {
 	w.t.Helper()
-	w.call(func() { v = w.m.services[name].pool.View() })
+	w.call(func() { v = w.m.life(w.m.services[name]).View() })
 	return v
 }
 

@@ -156,20 +156,20 @@ func TestNothingRunsWhenNothingHappens(t *testing.T) {
 		var c pool.Child
 		w.call(func() {
 			for pid := range w.m.children {
-				c, _ = w.m.services["echo"].pool.Child(pid)
+				c, _ = w.m.life(w.m.services["echo"]).Child(pid)
 			}
 		})
 		return c.Uses == 1
 	})
 	var steps uint64
-	w.call(func() { _, steps = w.m.services["echo"].pool.Recorder().Entries() })
+	w.call(func() { _, steps = w.m.life(w.m.services["echo"]).Recorder().Entries() })
 	select {
 	case <-w.ended:
 		t.Fatal("the loop ended")
 	case <-time.After(300 * time.Millisecond):
 	}
 	w.call(func() {
-		if _, now := w.m.services["echo"].pool.Recorder().Entries(); now != steps {
+		if _, now := w.m.life(w.m.services["echo"]).Recorder().Entries(); now != steps {
 			t.Errorf("%d steps without an event", now-steps)
 		}
 		if w.m.ringing != 0 {

@@ -55,3 +55,7 @@ type Policy struct {
 	// 0 means 1.
 	Ramp int
 }
+
+// Sleeps tells whether a pool that has Started does nothing but Watch until a
+// first client comes.
+func (p *Policy) Sleeps() bool { return p.Wakeup <= 0 || p.WakeupOnUse }
