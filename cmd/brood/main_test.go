@@ -1,6 +1,7 @@
 package main
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -19,6 +20,13 @@ func TestMain(m *testing.M) { os.Exit(runTests(m)) }
 func runTests(m *testing.M) int {
 	if bin = os.Getenv(insideBin); bin != "" {
 		return m.Run()
+	}
+	flag.Parse()
+	// The scripts wait for daemons most of the time, so that more of them than
+	// there are processors run well together.
+	if err := flag.Set("test.parallel", "6"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
 	}
 	dir, err := os.MkdirTemp("", "brood-cmd-")
 	if err != nil {
@@ -44,6 +52,7 @@ func runTests(m *testing.M) int {
 
 // TestScripts holds the promises that need nothing but this repository.
 func TestScripts(t *testing.T) {
+	t.Parallel()
 	testscript.Run(t, params("testdata/script/*.txtar"))
 }
 
@@ -52,6 +61,10 @@ func params(pattern string) testscript.Params {
 	if err != nil || len(files) == 0 {
 		panic("no scripts: " + pattern)
 	}
+	repository, err := filepath.Abs("../..")
+	if err != nil {
+		panic(err)
+	}
 	return testscript.Params{
 		Files:               files,
 		RequireExplicitExec: true,
@@ -59,6 +72,7 @@ func params(pattern string) testscript.Params {
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("PATH", bin+":/usr/sbin:/usr/bin:/sbin:/bin")
 			env.Setenv("BIN", bin)
+			env.Setenv("REPOSITORY", repository)
 			env.Setenv("LC_ALL", "C.UTF-8")
 			return nil
 		},

@@ -34,6 +34,7 @@ func TestPostfixScripts(t *testing.T) {
 	if testing.Short() {
 		t.Skip("the short tests need neither root nor Postfix")
 	}
+	t.Parallel()
 	scripts, err := filepath.Glob("testdata/script/postfix/*.txtar")
 	if err != nil || len(scripts) == 0 {
 		t.Fatal("no scripts", err)

@@ -72,7 +72,7 @@ func lookAround(ctx context.Context) (*site, error) {
 	if err := s.askDpkg(ctx); err != nil {
 		return nil, err
 	}
-	return s, s.findRunning(ctx)
+	return s, s.findRunning()
 }
 
 // askPostfix learns of postconf(1) where things are.
@@ -142,7 +142,7 @@ func (s *site) diverted() bool { return s.diverter == "LOCAL" && s.divertedTo ==
 
 // findRunning learns which master runs, by the lock that it holds and the pid
 // that it wrote.
-func (s *site) findRunning(ctx context.Context) error {
+func (s *site) findRunning() error {
 	if os.Geteuid() != 0 {
 		return nil // the pid file is for root only
 	}

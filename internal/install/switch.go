@@ -68,7 +68,7 @@ func (c stopStart) startAndSee(ctx context.Context) error {
 	again := time.NewTicker(20 * time.Millisecond)
 	defer again.Stop()
 	for {
-		if err := c.site.findRunning(ctx); err == nil && c.site.running != 0 {
+		if err := c.site.findRunning(); err == nil && c.site.running != 0 {
 			return nil
 		}
 		select {

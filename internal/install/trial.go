@@ -41,41 +41,49 @@ func (s *site) trial(ctx context.Context, broodd string) error {
 	return nil
 }
 
+// folders are what a Postfix needs below its own directory. Those that are not
+// root's are the mail owner's.
+var folders = []struct {
+	name string
+	mode os.FileMode
+	root bool
+}{
+	{"", 0o755, true},
+	{"conf", 0o755, true},
+	{"data", 0o700, false},
+	{"queue", 0o755, true},
+	{"queue/pid", 0o755, true},
+	{"queue/private", 0o700, false},
+	{"queue/public", 0o755, false},
+	{"queue/maildrop", 0o730, false},
+	{"queue/incoming", 0o700, false},
+	{"queue/active", 0o700, false},
+	{"queue/deferred", 0o700, false},
+	{"queue/hold", 0o700, false},
+}
+
 // furnish makes the instance below dir.
 func (s *site) furnish(dir string) error {
 	owner, err := user.Lookup(s.mailOwner)
 	if err != nil {
 		return err
 	}
-	uid, err := strconv.Atoi(owner.Uid)
+	mail, err := strconv.Atoi(owner.Uid)
 	if err != nil {
 		return err
 	}
-	root, mail := 0, uid
-	folders := []struct {
-		name  string
-		mode  os.FileMode
-		owner int
-	}{
-		{"", 0o755, root}, {"conf", 0o755, root}, {"data", 0o700, mail}, {"queue", 0o755, root}, {"queue/pid", 0o755, root},
-		{"queue/private", 0o700, mail}, {"queue/public", 0o755, mail}, {"queue/maildrop", 0o730, mail},
-	}
-	for _, name := range []string{"incoming", "active", "deferred", "hold", "corrupt", "bounce", "defer", "trace", "flush", "saved"} {
-		folders = append(folders, struct {
-			name  string
-			mode  os.FileMode
-			owner int
-		}{"queue/" + name, 0o700, mail})
-	}
 	for _, f := range folders {
-		path := filepath.Join(dir, f.name)
+		uid, path := mail, filepath.Join(dir, f.name)
+		if f.root {
+			uid = 0
+		}
 		if err := os.MkdirAll(path, f.mode); err != nil {
 			return err
 		}
 		if err := os.Chmod(path, f.mode); err != nil {
 			return err
 		}
-		if err := os.Chown(path, f.owner, -1); err != nil {
+		if err := os.Chown(path, uid, -1); err != nil {
 			return err
 		}
 	}
@@ -117,19 +125,20 @@ func runTrial(ctx context.Context, dir, broodd string) (err error) {
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("it does not start: %w", err)
 	}
-	over := make(chan error, 1)
-	go func() { over <- cmd.Wait() }()
+	over := make(chan struct{})
+	var ended error
+	go func() { ended = cmd.Wait(); close(over) }()
 	answered := make(chan error, 2)
 	go func() { answered <- askShowq(ctx, filepath.Join(dir, "queue/public/showq")) }()
 	go func() { answered <- awaitThrottle(ctx, filepath.Join(dir, "log")) }()
 	select {
-	case end := <-over:
-		return fmt.Errorf("it ended at once (%w)", end)
+	case <-over:
+		return fmt.Errorf("it ended at once (%w)", ended)
 	case err = <-answered:
 	}
 	_ = cmd.Process.Signal(syscall.SIGTERM)
 	select {
-	case <-over:
+	case <-over: // by the signal that it was sent
 	case <-ctx.Done():
 		err = errors.Join(err, errors.New("it does not end when it is told to"))
 	}
