@@ -109,7 +109,12 @@ func (d *daemon) serve() error {
 		}
 	}
 	tellReady(d.ready)
-	go shed()
+	go func() {
+		// The loop answers once it has begun to watch all its sockets.
+		if m.Call(context.Background(), func() {}) == nil {
+			shed()
+		}
+	}()
 	if d.flags.exitAfter > 0 {
 		time.AfterFunc(d.flags.exitAfter, func() {
 			d.log.info("master exit time has arrived")

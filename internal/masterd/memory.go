@@ -3,6 +3,7 @@ package masterd
 import (
 	"bytes"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -19,6 +20,7 @@ const garbagePercent = 25
 // the configuration was read, and the pages of our own program that run once.
 // Whatever is needed again comes back from the page cache.
 func shed() {
+	runtime.GC() // what pools hold is free after the second collection
 	debug.FreeOSMemory()
 	maps, err := os.ReadFile("/proc/self/maps")
 	if err != nil {
@@ -28,11 +30,15 @@ func shed() {
 	if err != nil {
 		return
 	}
+	var parts [][2]uintptr
 	for line := range bytes.Lines(maps) {
 		if start, length, ok := readOnly(string(line), self); ok {
-			// Only a hint to the kernel: that it fails changes nothing.
-			_, _, _ = unix.RawSyscall(unix.SYS_MADVISE, start, length, unix.MADV_DONTNEED)
+			parts = append(parts, [2]uintptr{start, length})
 		}
+	}
+	for _, part := range parts {
+		// Only a hint to the kernel: that it fails changes nothing.
+		_, _, _ = unix.RawSyscall(unix.SYS_MADVISE, part[0], part[1], unix.MADV_DONTNEED)
 	}
 }
 
