@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -79,7 +80,7 @@ func (in *instance) newSink() *sink {
 // start starts smtp-sink; it ends with the test at the latest.
 func (s *sink) start(options ...string) *sink {
 	s.in.Helper()
-	args := append(options, "-u", "nobody", "-d", s.dir+"/m.", address(s.port), "100")
+	args := append(slices.Clone(options), "-u", "nobody", "-d", s.dir+"/m.", address(s.port), "100")
 	cmd := s.in.command(context.Background(), "smtp-sink", args...)
 	must(s.in, cmd.Start())
 	over := make(chan struct{})

@@ -239,7 +239,8 @@ func (l *loader) command(s *plan.Service, row *Row) {
 			"write y or n, or set compatibility_level = 3.6 in main.cf",
 			fmt.Sprintf("%s: line %d: using backwards-compatible default setting chroot=y", row.file, row.line.first))
 	}
-	args := append(l.args[:0], row.Command)
+	args := l.args[:0]
+	args = append(args, row.Command)
 	switch s.Policy.Limit {
 	case 1:
 		args = append(args, "-l")
