@@ -138,6 +138,10 @@ func (m *Master) logBadRecord(s *service, sender int32, length int) {
 	m.gossip(s, slog.LevelWarn, fmt.Sprintf("service %q: child (pid %d) sent partial, null, or bad status update: %d bytes", s.plan.Name, sender, length))
 }
 
+func (m *Master) logStatusShut(s *service) {
+	m.gossip(s, slog.LevelWarn, fmt.Sprintf("service %q: a child has shut down the status channel: all its children restart", s.plan.Name))
+}
+
 func (m *Master) warn(s *service, line string) { m.log.Warn(line, "service", s.plan.Name) }
 
 func (m *Master) logReloaded() { m.log.Info("reload -- " + m.opts.Describe) }
