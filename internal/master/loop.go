@@ -2,6 +2,7 @@ package master
 
 import (
 	"os"
+	"runtime"
 	"syscall"
 	"time"
 
@@ -63,6 +64,7 @@ func (m *Master) clientWaits(src *source) {
 	if s.plan.Policy.Ramp <= 1 {
 		return
 	}
+	runtime.Gosched() // a spawner may begin meanwhile
 	if n, err := src.socket.Waiting(); err == nil && n > 1 {
 		m.step(s, pool.Event{Kind: pool.ClientWaits, N: int32(n)})
 	}
