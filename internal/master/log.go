@@ -34,8 +34,12 @@ func (m *Master) tell(s *service, a *pool.Action) {
 	case pool.NoteReleased:
 		m.log.Debug(fmt.Sprintf("service %q: births are allowed again", s.plan.Name), "service", s.plan.Name)
 	case pool.NoteLimit:
+		canonical := s.plan.Canonical
+		if canonical == "" {
+			canonical = s.plan.Key
+		}
 		m.warn(s, fmt.Sprintf("service %q (%s) has reached its process limit %q: new clients may experience noticeable delays",
-			s.plan.Name, s.plan.Canonical, strconv.Itoa(int(a.N))))
+			s.plan.Name, canonical, strconv.Itoa(int(a.N))))
 		m.warn(s, m.limitAdvice())
 	case pool.NoteStress:
 		m.log.Debug(fmt.Sprintf("service %q: stress begins, children restart", s.plan.Name), "service", s.plan.Name)
