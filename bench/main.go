@@ -88,7 +88,6 @@ func run(args []string, out, log io.Writer) error {
 		return err
 	}
 	defer b.tools.remove()
-	go b.tools.onSignal()
 	results, err := b.measure(chosen)
 	if err != nil {
 		return err

@@ -70,6 +70,7 @@ func makeTools(ours, stock string) (*tools, error) {
 		return nil, err
 	}
 	t := &tools{dir: dir, ours: ours, stock: stock}
+	go t.onSignal()
 	if err := t.build(); err != nil {
 		t.remove()
 		return nil, err
