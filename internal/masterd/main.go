@@ -45,7 +45,7 @@ type daemon struct {
 // Main is master(8). It returns the exit status.
 func Main(args []string) int {
 	unix.Umask(0o077)
-	debug.SetGCPercent(startGarbagePercent)
+	debug.SetGCPercent(garbagePercent)
 	d := &daemon{args: args, ready: background(), log: newLogs()}
 	if err := d.run(); err != nil {
 		d.log.fatal(err)

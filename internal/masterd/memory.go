@@ -16,15 +16,10 @@ import (
 // worth more to its machine than a rare collection.
 const garbagePercent = 25
 
-// startGarbagePercent is the same while the configuration is read, which is to
-// be quick.
-const startGarbagePercent = 100
-
 // shed gives back what only the start or a reload needed: the memory in which
 // the configuration was read, and the pages of our own program that run once.
 // Whatever is needed again comes back from the page cache.
 func shed() {
-	debug.SetGCPercent(garbagePercent)
 	runtime.GC() // what pools hold is free after the second collection
 	debug.FreeOSMemory()
 	maps, err := os.ReadFile("/proc/self/maps")
