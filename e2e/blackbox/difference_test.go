@@ -44,6 +44,21 @@ var differences = []difference{
 		}, starvedReloadIsRefused,
 	},
 	{
+		"difference/empty-master-cf-on-reload",
+		"a master.cf that is empty on reload ends all services", "it is refused, and those in force serve on",
+		func(t *testing.T, m master) {
+			in, c := emptied(t, m)
+			in.reaped(c)
+		},
+		func(t *testing.T, m master) {
+			in, c := emptied(t, m)
+			in.log.wait(t, "^error: .*master.cf.*no service is left")
+			in.log.wait(t, "^error: .*reload refused")
+			c.release()
+			in.noBirth()
+		},
+	},
+	{
 		"difference/removed-child-ignores-term",
 		"a removed service whose child ignores TERM has the master spin for ever", "the loop goes on, KILL comes after a deadline and is logged",
 		func(t *testing.T, _ master) {
@@ -127,6 +142,22 @@ var differences = []difference{
 // A spoiler breaks the configuration of an instance, says what the log must
 // name, and returns what mends it.
 type spoiler func(in *instance) (names string, mend func())
+
+// emptied has a master read a master.cf that an editor has cut off and not yet
+// written, while a child serves a client.
+func emptied(t *testing.T, m master) (*instance, *child) {
+	in := newInstance(t, m)
+	in.service("svc unix - - n - 3 fake")
+	in.start()
+	in.dial("svc")
+	c := in.child("svc")
+	c.take()
+	in.must(os.Truncate(in.path("conf/master.cf"), 0))
+	old := time.Now().Add(-time.Hour)
+	in.must(os.Chtimes(in.path("conf/master.cf"), old, old))
+	in.run.signal(syscall.SIGHUP)
+	return in, c
+}
 
 func brokenRow(in *instance) (string, func()) {
 	in.service("bad unix - - n - many fake")
