@@ -76,6 +76,24 @@ var differences = []difference{
 		func(t *testing.T, m master) { forgeStatus(t, m).child("svc") }, forgedStatusIsRefused,
 	},
 	{
+		"difference/child-shuts-listener-down",
+		"a child can shut its service's socket down for good", "it is opened anew",
+		func(t *testing.T, m master) {
+			in := listenerShut(t, m)
+			in.barrier()
+			if c, err := net.Dial("unix", in.endpoint("svc")); err == nil {
+				c.Close()
+				t.Error("the service can be reached")
+			}
+		},
+		func(t *testing.T, m master) {
+			in := listenerShut(t, m)
+			in.dial("svc")
+			in.child("svc").take()
+			in.log.wait(t, "^warning: .*svc.*has shut down the socket")
+		},
+	},
+	{
 		"difference/short-record-names-sender",
 		"the warning about a short record takes the pid from the fragment", "it names the process that the kernel says sent it",
 		func(t *testing.T, m master) {
@@ -142,6 +160,21 @@ var differences = []difference{
 // A spoiler breaks the configuration of an instance, says what the log must
 // name, and returns what mends it.
 type spoiler func(in *instance) (names string, mend func())
+
+// listenerShut has a child shut down the socket that it was given, and leave.
+func listenerShut(t *testing.T, m master) *instance {
+	in := newInstance(t, m)
+	in.service("svc unix - - n - 3 fake")
+	in.start()
+	in.dial("svc")
+	c := in.child("svc")
+	c.take()
+	c.release()
+	c.must(order{Do: "shutdown", FD: listenFd})
+	c.exit(0)
+	in.reaped(c)
+	return in
+}
 
 // emptied has a master read a master.cf that an editor has cut off and not yet
 // written, while a child serves a client.

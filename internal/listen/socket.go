@@ -113,6 +113,14 @@ func (s *Socket) fail(op string, err error) error {
 	return &Error{Op: op, Endpoint: s.Endpoint, Err: err}
 }
 
+// shutDown tells whether shutdown(2) was called on the socket, by whoever holds
+// it: nobody can listen there again.
+func (s *Socket) shutDown() bool {
+	p := []unix.PollFd{{Fd: int32(s.FD)}}
+	n, err := unix.Poll(p, 0)
+	return err == nil && n == 1 && p[0].Revents&unix.POLLHUP != 0
+}
+
 // learnInode notes the number by which the kernel lists the socket.
 func (s *Socket) learnInode() error {
 	var st unix.Stat_t

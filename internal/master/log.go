@@ -146,6 +146,15 @@ func (m *Master) logStatusShut(s *service) {
 	m.gossip(s, slog.LevelWarn, fmt.Sprintf("service %q: a child has shut down the status channel: all its children restart", s.plan.Name))
 }
 
+func (m *Master) logListenerShut(s *service) {
+	m.gossip(s, slog.LevelWarn, fmt.Sprintf("service %q: a child has shut down the socket that it serves: opening it anew", s.plan.Name))
+}
+
+func (m *Master) logReopenFailed(err error) {
+	m.log.Error(err.Error())
+	m.log.Error("a socket stays closed: mend the above and reload")
+}
+
 func (m *Master) warn(s *service, line string) { m.log.Warn(line, "service", s.plan.Name) }
 
 func (m *Master) logReloaded() { m.log.Info("reload -- " + m.opts.Describe) }

@@ -47,6 +47,9 @@ func (m *Master) readable(events []unix.EpollEvent) {
 		case src == nil: // closed within this batch
 		case src.socket == nil:
 			m.readStatus(src.service)
+		case events[i].Events&unix.EPOLLHUP != 0:
+			src.armed = false
+			m.reopen(src.service)
 		default:
 			m.clientWaits(src)
 		}

@@ -33,6 +33,8 @@ func TestMain(m *testing.M) {
 	case "shut":
 		_ = syscall.Shutdown(masterproto.FDStatus, syscall.SHUT_RDWR)
 		serve()
+	case "shut-listener":
+		takeOneAndShut()
 	case "stubborn":
 		signal.Ignore(syscall.SIGTERM)
 		serve()
@@ -74,6 +76,20 @@ func serve() {
 		c.Close()
 		report(masterproto.Available)
 	}
+}
+
+// takeOneAndShut takes one client and shuts the listening socket down for all who
+// hold it. It leaves with status 0, or when the client says so.
+func takeOneAndShut() {
+	_ = syscall.SetNonblock(masterproto.FDListen, false)
+	c, _, err := syscall.Accept(masterproto.FDListen)
+	if err != nil {
+		os.Exit(5)
+	}
+	_ = syscall.Shutdown(masterproto.FDListen, syscall.SHUT_RDWR)
+	_, _ = syscall.Write(c, fmt.Appendln(nil, os.Getpid()))
+	_, _ = syscall.Read(c, make([]byte, 1))
+	os.Exit(0)
 }
 
 // world is a running Master with what a test needs to look at it.

@@ -93,11 +93,13 @@ func (p *poller) watch(src *source, on bool) error {
 		src.slot = p.take(src)
 	}
 	ev := unix.EpollEvent{Fd: src.slot, Pad: p.slots[src.slot].seq}
+	if src.socket != nil {
+		// Also when nothing is asked for: that it was shut down is told all
+		// the same, and is not to be told for ever.
+		ev.Events |= unix.EPOLLONESHOT
+	}
 	if on {
-		ev.Events = unix.EPOLLIN
-		if src.socket != nil {
-			ev.Events |= unix.EPOLLONESHOT
-		}
+		ev.Events |= unix.EPOLLIN
 	}
 	if err := unix.EpollCtl(p.fd, op, src.fd, &ev); err != nil {
 		if op == unix.EPOLL_CTL_ADD {

@@ -3,6 +3,7 @@ package master
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/brood-project/brood/internal/listen"
 	"github.com/brood-project/brood/internal/plan"
@@ -117,6 +118,28 @@ func (m *Master) keep(s *service, p *plan.Service) {
 		return
 	}
 	m.step(s, pool.Event{Kind: pool.Replanned, Policy: &p.Policy})
+}
+
+// reopen replaces the sockets that can't be used any more: a child that holds a
+// socket can shut it down for all who do. Their services go on as after a
+// reload, and no other is touched.
+func (m *Master) reopen(s *service) {
+	m.logListenerShut(s)
+	change, errs := m.sockets.Prepare(m.plan.Endpoints())
+	if len(errs) > 0 {
+		m.logReopenFailed(m.placed(m.plan, errs))
+		return
+	}
+	retired, err := change.CommitAndKeep()
+	if err != nil {
+		m.log.Error(err.Error())
+	}
+	for _, s := range m.services {
+		if slices.ContainsFunc(s.listeners, func(src *source) bool { return m.sockets.Get(src.socket.Endpoint) != src.socket }) {
+			m.keep(s, s.plan)
+		}
+	}
+	m.retire(retired)
 }
 
 // remove begins the end of a service.
