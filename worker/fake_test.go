@@ -166,7 +166,7 @@ func (c *child) hangUp() { c.status.Close() }
 
 func TestSingleReportsTakenAndAvailable(t *testing.T) {
 	f := newFake(t, unix.SOCK_STREAM)
-	c := f.birth("single", "unix", "-u", "-o", "max_use=2")
+	c := f.birth("single", "unix", "-o", "max_use=2")
 	for range 2 {
 		k := dial(t, "unix", f.path)
 		if pid := k.greet(); pid != c.pid {

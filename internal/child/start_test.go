@@ -124,7 +124,7 @@ func inheritedIgnored(t *testing.T) uint64 {
 // TestSurroundings has one thing asked for in each case and looks for it in
 // what /proc tells of the child.
 func TestSurroundings(t *testing.T) {
-	nice := 7
+	nice := 19 // nobody needs leave for the lowest
 	for name, c := range map[string]struct {
 		set  func(*Spec)
 		args []string
@@ -151,7 +151,7 @@ func TestSurroundings(t *testing.T) {
 		"nice": {
 			func(s *Spec) { s.Nice = &nice },
 			[]string{"/usr/bin/nice"},
-			func(int) map[string]string { return map[string]string{"": "7"} },
+			func(int) map[string]string { return map[string]string{"": "19"} },
 		},
 		"session": {
 			func(s *Spec) { s.Setsid = true },
