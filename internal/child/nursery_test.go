@@ -265,3 +265,21 @@ func TestDisown(t *testing.T) {
 		t.Fatalf("got %+v, %v; want the death of the stranger %d", d, ok, pid)
 	}
 }
+
+// TestSignalAll ends all children at once.
+func TestSignalAll(t *testing.T) {
+	var pids []int
+	for range 3 {
+		pid, err := Start(program(t, 2, "/bin/sleep", "60"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		pids = append(pids, pid)
+	}
+	SignalAll(syscall.SIGTERM)
+	for _, pid := range pids {
+		if d := await(t, pid); d.Status.Signal() != syscall.SIGTERM {
+			t.Errorf("death %+v, want one by TERM", d)
+		}
+	}
+}

@@ -204,3 +204,13 @@ func SignalGroup(pid int, sig syscall.Signal) error {
 	}
 	return syscall.Kill(-pid, sig)
 }
+
+// SignalAll sends a signal to every process of ours that has not been buried.
+func SignalAll(sig syscall.Signal) {
+	books.mu.Lock()
+	defer books.mu.Unlock()
+	for pid := range books.alive {
+		// Whoever is gone already needs no signal.
+		_ = syscall.Kill(pid, sig)
+	}
+}

@@ -198,8 +198,21 @@ func (d *daemon) end(sig os.Signal) {
 	number, _ := sig.(unix.Signal)
 	signal.Ignore(unix.SIGTERM)
 	d.log.direct()
-	unix.Kill(-unix.Getpgrp(), unix.SIGTERM)
+	terminateAll()
 	d.log.info(fmt.Sprintf("terminating on signal %d", number))
 	d.log.close()
 	endBy(number)
+}
+
+// terminateAll passes TERM on to all that was started by us. A process group that
+// we do not lead is somebody else's, and may reach out of our pid namespace.
+func terminateAll() {
+	switch pid := os.Getpid(); {
+	case pid == 1:
+		_ = unix.Kill(-1, unix.SIGTERM) // all of the namespace
+	case unix.Getpgrp() == pid:
+		_ = unix.Kill(-pid, unix.SIGTERM)
+	default:
+		child.SignalAll(unix.SIGTERM)
+	}
 }
