@@ -188,11 +188,19 @@ func sourceOf(s *service, before []*source, sock *listen.Socket) *source {
 	return &source{service: s, socket: sock, fd: sock.FD}
 }
 
-// retire closes sockets once no birth under way can be using them.
+// retire has nobody listen at sockets any more, and closes them once no birth
+// under way can be using them: a program that does not load may keep that off
+// for long.
 func (m *Master) retire(retired []*listen.Socket) {
-	if len(retired) > 0 {
-		m.whenUnused(func() { listen.RemoveAll(retired) })
+	if len(retired) == 0 {
+		return
 	}
+	listen.RetireAll(retired)
+	m.whenUnused(func() {
+		for _, sock := range retired {
+			sock.Close()
+		}
+	})
 }
 
 // whenUnused calls f when every birth now under way has been answered.
