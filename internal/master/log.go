@@ -159,6 +159,11 @@ func (m *Master) warn(s *service, line string) { m.log.Warn(line, "service", s.p
 
 func (m *Master) logReloaded() { m.log.Info("reload -- " + m.opts.Describe) }
 
+func (m *Master) logReloadSlow() {
+	m.log.Warn("the configuration is still being read after " + slowReload.String() +
+		": a file system or a name server does not answer; what is in force goes on, further reloads wait")
+}
+
 // logReloadRefused says what stands in the way of a plan, and that nothing has
 // changed.
 func (m *Master) logReloadRefused(err error) {

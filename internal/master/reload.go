@@ -3,12 +3,17 @@ package master
 import (
 	"errors"
 	"fmt"
+	"time"
 	"slices"
 
 	"github.com/brood-project/brood/internal/listen"
 	"github.com/brood-project/brood/internal/plan"
 	"github.com/brood-project/brood/internal/pool"
 )
+
+// slowReload is after how long it is told that a plan is still being read: a
+// name server or a file system may not answer, and further reloads wait.
+const slowReload = 10 * time.Second
 
 // proposed is the outcome of reading a plan.
 type proposed struct {
@@ -24,8 +29,10 @@ func (m *Master) reload() {
 		return
 	}
 	m.reloading = true
+	slow := time.AfterFunc(slowReload, m.logReloadSlow)
 	go func() {
 		p, err := m.opts.Reload()
+		slow.Stop()
 		m.proposed <- proposed{p, err}
 	}()
 }
