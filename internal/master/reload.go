@@ -3,8 +3,8 @@ package master
 import (
 	"errors"
 	"fmt"
-	"time"
 	"slices"
+	"time"
 
 	"github.com/brood-project/brood/internal/listen"
 	"github.com/brood-project/brood/internal/plan"
