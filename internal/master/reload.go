@@ -172,26 +172,6 @@ func (m *Master) retire(retired []*listen.Socket) {
 	}
 }
 
-// whenUnused calls f when every birth now under way has been answered.
-func (m *Master) whenUnused(f func()) {
-	if len(m.births) == 0 {
-		f()
-		return
-	}
-	waiting := make(map[*service]struct{}, len(m.births))
-	for _, s := range m.births {
-		waiting[s] = struct{}{}
-	}
-	left := len(waiting)
-	for s := range waiting {
-		s.whenUnused(func() {
-			if left--; left == 0 {
-				f()
-			}
-		})
-	}
-}
-
 // placed says for each address that could not be opened where the operator
 // wrote it.
 func (m *Master) placed(p *plan.Plan, errs []error) error {

@@ -18,7 +18,7 @@ func (d *daemon) debug() error {
 		d.log.warn("no debugger_command in main.cf: option -D has no effect")
 		return nil
 	}
-	_, err = child.Start(&child.Spec{
+	_, err = child.Begin(&child.Spec{
 		Path: "/bin/sh", Args: []string{"sh", "-c", command}, Env: os.Environ(),
 		Umask: 0o077, Files: []int{0, 1, 2},
 	})
