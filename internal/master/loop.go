@@ -46,6 +46,9 @@ func (m *Master) readable(events []unix.EpollEvent) {
 			m.reap()
 		case src.socket == nil:
 			m.readStatus(src.service)
+			if s := src.service; s.crowded != nil {
+				m.countClients(s, s.crowded)
+			}
 		default:
 			m.clientWaits(src)
 		}
@@ -63,7 +66,17 @@ func (m *Master) clientWaits(src *source) {
 	if s.plan.Policy.Ramp <= 1 {
 		return
 	}
+	m.countClients(s, src)
+}
+
+// countClients tells the policy how many clients wait. While there are several,
+// they are counted again with each batch of reports, so that as many children
+// are on their way at all times as the policy allows: the socket itself tells
+// only of the first.
+func (m *Master) countClients(s *service, src *source) {
+	s.crowded = nil
 	if n, err := src.socket.Waiting(); err == nil && n > 1 {
+		s.crowded = src
 		m.step(s, pool.Event{Kind: pool.ClientWaits, N: int32(n)})
 	}
 }

@@ -126,7 +126,7 @@ func (m *Master) remove(s *service) {
 	for _, src := range s.listeners {
 		m.poller.forget(src)
 	}
-	s.listeners = nil
+	s.listeners, s.crowded = nil, nil
 	if s.pool == nil {
 		m.gone(s)
 		return
@@ -138,6 +138,7 @@ func (m *Master) remove(s *service) {
 // go on as they are.
 func (m *Master) listenAt(s *service) {
 	before := s.listeners
+	s.crowded = nil
 	s.listeners = make([]*source, 0, len(s.plan.Endpoints))
 	for _, e := range s.plan.Endpoints {
 		s.listeners = append(s.listeners, sourceOf(s, before, m.sockets.Get(e)))

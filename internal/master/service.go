@@ -19,6 +19,9 @@ type service struct {
 
 	// listeners are the open sockets, in the order of the plan's endpoints.
 	listeners []*source
+	// crowded is the one at which several clients waited when they were
+	// counted last; nil for none.
+	crowded *source
 	// status is the channel that children born from now on report by; nil
 	// until the first is born.
 	status *statusChannel
