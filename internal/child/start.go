@@ -57,6 +57,7 @@ func Start(s *Spec) (pid int, err error) {
 	books.mu.Lock()
 	c.watched = false
 	if c.w.errno == 0 {
+		books.tidy()
 		return pid, nil
 	}
 	// It is on its way out, so this takes no time.
