@@ -103,7 +103,7 @@ func (m *Master) tellThrottled(s *service, a *pool.Action) {
 
 // tellStillborn logs a birth that failed and returns its errno.
 func (m *Master) tellStillborn(s *service, err error) int32 {
-	m.warn(s, fmt.Sprintf("service %q: cannot start %s: %v", s.plan.Name, s.plan.Command.Path, err))
+	m.logNotLoaded(s, err)
 	errno := unix.EAGAIN
 	if start := (*child.StartError)(nil); errors.As(err, &start) {
 		errno = start.Err
@@ -111,6 +111,11 @@ func (m *Master) tellStillborn(s *service, err error) int32 {
 		errors.As(err, &errno)
 	}
 	return int32(errno)
+}
+
+// logNotLoaded says why there is no program in the place of a child.
+func (m *Master) logNotLoaded(s *service, err error) {
+	m.warn(s, fmt.Sprintf("service %q: cannot start %s: %v", s.plan.Name, s.plan.Command.Path, err))
 }
 
 // gossipMost is how many lines about what children claim are logged of one

@@ -2,7 +2,6 @@ package master
 
 import (
 	"os"
-	"runtime"
 	"syscall"
 	"time"
 
@@ -22,8 +21,6 @@ func (m *Master) Run() os.Signal {
 		case events := <-m.poller.ready:
 			m.readable(events)
 			m.poller.resume <- struct{}{}
-		case b := <-m.born:
-			m.answered(b)
 		case s := <-m.signals:
 			m.signalled(s)
 		case p := <-m.proposed:
@@ -45,8 +42,13 @@ func (m *Master) readable(events []unix.EpollEvent) {
 		src := m.poller.source(&events[i])
 		switch {
 		case src == nil: // closed within this batch
+		case src == &m.deaths:
+			m.reap()
 		case src.socket == nil:
 			m.readStatus(src.service)
+			if s := src.service; s.crowded != nil {
+				m.countClients(s, s.crowded)
+			}
 		case events[i].Events&unix.EPOLLHUP != 0:
 			src.armed = false
 			m.reopen(src.service)
@@ -67,32 +69,24 @@ func (m *Master) clientWaits(src *source) {
 	if s.plan.Policy.Ramp <= 1 {
 		return
 	}
-	runtime.Gosched() // a spawner may begin meanwhile
-	if n, err := src.socket.Waiting(); err == nil && n > 1 {
-		m.step(s, pool.Event{Kind: pool.ClientWaits, N: int32(n)})
-	}
+	m.countClients(s, src)
 }
 
-// answered takes the outcome of a birth.
-func (m *Master) answered(b child.Birth) {
-	generation := uint32(b.Token)
-	s := m.births[generation]
-	delete(m.births, generation)
-	s.birthEnded()
-	if b.Err != nil {
-		m.step(s, pool.Event{Kind: pool.Stillborn, Generation: generation, Code: m.tellStillborn(s, b.Err)})
-		return
+// countClients tells the policy how many clients wait. While there are several,
+// they are counted again with each batch of reports, so that as many children
+// are on their way at all times as the policy allows: the socket itself tells
+// only of the first.
+func (m *Master) countClients(s *service, src *source) {
+	s.crowded = nil
+	if n, err := src.socket.Waiting(); err == nil && n > 1 {
+		s.crowded = src
+		m.step(s, pool.Event{Kind: pool.ClientWaits, N: int32(n)})
 	}
-	m.children[int32(b.PID)] = s
-	m.step(s, pool.Event{Kind: pool.Born, Generation: generation, PID: int32(b.PID)})
-	m.reap() // it may have died while its pid was not known
 }
 
 // signalled does what a signal asks for.
 func (m *Master) signalled(s os.Signal) {
 	switch s {
-	case unix.SIGCHLD:
-		m.reap()
 	case unix.SIGHUP:
 		m.reload()
 	default:
@@ -102,8 +96,9 @@ func (m *Master) signalled(s os.Signal) {
 
 // reap buries the dead.
 func (m *Master) reap() {
+	child.Hush()
 	for {
-		d, ok := child.Reap(m.isChild)
+		d, ok := child.Reap()
 		if !ok {
 			return
 		}
@@ -113,11 +108,12 @@ func (m *Master) reap() {
 		}
 		m.readStatus(s) // what it said before it died comes before its death
 		delete(m.children, int32(d.PID))
+		if d.Failed != nil {
+			m.logNotLoaded(s, d.Failed)
+		}
 		m.step(s, pool.Event{Kind: pool.Died, PID: int32(d.PID), Code: exitCode(d.Status)})
 	}
 }
-
-func (m *Master) isChild(pid int) bool { return m.children[int32(pid)] != nil }
 
 // exitCode is how a child ended, in the pool's terms.
 func exitCode(w syscall.WaitStatus) int32 {
@@ -153,7 +149,7 @@ func (m *Master) settle() {
 		m.applyWatch(s)
 	}
 	m.dirty = m.dirty[:0]
-	switch next := m.rings.next(); {
+	switch next := earlier(m.rings.next(), m.tidy()); {
 	case next == m.ringing:
 	case next == 0:
 		m.timer.Stop()

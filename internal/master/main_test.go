@@ -117,7 +117,6 @@ func start(t *testing.T, services ...*plan.Service) *world {
 		Describe:  "test",
 		LimitFile: "the test",
 		Log:       slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelDebug})),
-		Births:    2,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -193,7 +192,7 @@ func (w *world) end() {
 	w.eventually("no children are left", func() bool {
 		left := 0
 		w.call(func() {
-			left = len(w.m.children) + len(w.m.births)
+			left = len(w.m.children)
 			for pid := range w.m.children {
 				w.m.kill(pid, syscall.SIGKILL) // a client that left may have had it born just now
 			}

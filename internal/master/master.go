@@ -10,7 +10,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/brood-project/brood/internal/child"
 	"github.com/brood-project/brood/internal/listen"
 	"github.com/brood-project/brood/internal/plan"
 	"github.com/brood-project/brood/internal/pool"
@@ -47,8 +46,6 @@ type Options struct {
 	// QueueDirectory is what Postfix's wording of an error leaves out of paths;
 	// empty for native services.
 	QueueDirectory string
-	// Births is how many children may be born at the same time.
-	Births int
 }
 
 // Master is a running set of services. All its fields belong to the loop.
@@ -62,23 +59,23 @@ type Master struct {
 	// ending are services that the plan has no more, until their last child
 	// is gone.
 	ending map[*service]struct{}
-	// children and births find the service of a pid and of a generation.
+	// children finds the service of a pid.
 	children map[int32]*service
-	births   map[uint32]*service
 	gens     pool.Generations
 
 	sockets *listen.Set
 	poller  *poller
-	nursery *child.Nursery
 	flow    [2]int
+	deaths  source
 
-	born     chan child.Birth
 	signals  chan os.Signal
 	proposed chan proposed
 	calls    chan func()
 	timer    *time.Timer
 	rings    timerHeap
 	ringing  pool.Time // what timer is set to; 0 when it is stopped
+	tidyAt   pool.Time // when to look at births again; 0 if there is no need
+	unused   []disuse  // in the order of births
 
 	queue     []queued
 	stepping  bool
@@ -109,20 +106,17 @@ func New(opts Options) (*Master, error) {
 		services: make(map[string]*service, len(opts.First.Services)),
 		ending:   make(map[*service]struct{}),
 		children: make(map[int32]*service),
-		births:   make(map[uint32]*service),
 		sockets:  &listen.Set{},
-		born:     make(chan child.Birth, 64),
 		signals:  make(chan os.Signal, 64),
 		proposed: make(chan proposed, 1),
 		calls:    make(chan func(), 16),
 		timer:    time.NewTimer(time.Hour),
 	}
 	m.timer.Stop()
-	signal.Notify(m.signals, unix.SIGHUP, unix.SIGTERM, unix.SIGINT, unix.SIGQUIT, unix.SIGCHLD)
+	signal.Notify(m.signals, unix.SIGHUP, unix.SIGTERM, unix.SIGINT, unix.SIGQUIT)
 	if err := m.openShared(); err != nil {
 		return nil, err
 	}
-	m.nursery = child.NewNursery(max(1, opts.Births), func(b child.Birth) { m.born <- b })
 	if err := m.adopt(opts.First); err != nil {
 		m.closeShared()
 		return nil, err

@@ -151,15 +151,15 @@ func TestBooksAndDescriptorsBalance(t *testing.T) {
 		}
 		w.eventually("the dead is buried", func() bool {
 			known := true
-			w.call(func() { known = w.m.isChild(c.pid) })
+			w.call(func() { known = w.m.children[int32(c.pid)] != nil })
 			return !known
 		})
 		c.Close()
 	}
 	w.eventually("no descriptor is left over", func() bool { return descriptors(t) <= before })
 	w.call(func() {
-		if len(w.m.births) != 0 || len(w.m.queue) != 0 {
-			t.Errorf("%d births and %d events are left", len(w.m.births), len(w.m.queue))
+		if len(w.m.unused) != 0 || len(w.m.queue) != 0 {
+			t.Errorf("%d descriptors to close and %d events are left", len(w.m.unused), len(w.m.queue))
 		}
 	})
 }

@@ -37,15 +37,20 @@ func (m *Master) perform(s *service, a *pool.Action) {
 	}
 }
 
-// birth asks the nursery for a child. Whatever prevents that is an answer too.
+// birth begins a child, which is born as far as the pool is concerned: if its
+// program turns out not to load, it dies of that.
 func (m *Master) birth(s *service, a *pool.Action) {
-	if err := m.openStatus(s); err != nil {
+	err := m.openStatus(s)
+	pid := 0
+	if err == nil {
+		pid, err = child.Begin(m.spec(s, a))
+	}
+	if err != nil {
 		m.step(s, pool.Event{Kind: pool.Stillborn, Generation: a.Generation, Code: m.tellStillborn(s, err)})
 		return
 	}
-	m.births[a.Generation] = s
-	s.birthBegun()
-	m.nursery.Submit(uint64(a.Generation), m.spec(s, a))
+	m.children[int32(pid)] = s
+	m.step(s, pool.Event{Kind: pool.Born, Generation: a.Generation, PID: int32(pid)})
 }
 
 // kill signals a child. It may be gone already, which its death will tell.

@@ -156,7 +156,7 @@ func (m *Master) remove(s *service) {
 	for _, src := range s.listeners {
 		m.poller.forget(src)
 	}
-	s.listeners = nil
+	s.listeners, s.crowded = nil, nil
 	if s.pool == nil {
 		m.gone(s)
 		return
@@ -168,6 +168,7 @@ func (m *Master) remove(s *service) {
 // go on as they are.
 func (m *Master) listenAt(s *service) {
 	before := s.listeners
+	s.crowded = nil
 	s.listeners = make([]*source, 0, len(s.plan.Endpoints))
 	for _, e := range s.plan.Endpoints {
 		s.listeners = append(s.listeners, sourceOf(s, before, m.sockets.Get(e)))
@@ -208,26 +209,6 @@ func (m *Master) retire(retired []*listen.Socket) {
 			sock.Close()
 		}
 	})
-}
-
-// whenUnused calls f when every birth now under way has been answered.
-func (m *Master) whenUnused(f func()) {
-	if len(m.births) == 0 {
-		f()
-		return
-	}
-	waiting := make(map[*service]struct{}, len(m.births))
-	for _, s := range m.births {
-		waiting[s] = struct{}{}
-	}
-	left := len(waiting)
-	for s := range waiting {
-		s.whenUnused(func() {
-			if left--; left == 0 {
-				f()
-			}
-		})
-	}
 }
 
 // placed says for each address that could not be opened where the operator

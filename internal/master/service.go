@@ -1,6 +1,8 @@
 package master
 
 import (
+	"fmt"
+
 	"golang.org/x/sys/unix"
 
 	"github.com/brood-project/brood/internal/child"
@@ -17,17 +19,15 @@ type service struct {
 
 	// listeners are the open sockets, in the order of the plan's endpoints.
 	listeners []*source
+	// crowded is the one at which several clients waited when they were
+	// counted last; nil for none.
+	crowded *source
 	// status is the channel that children born from now on report by; nil
 	// until the first is born.
 	status *statusChannel
 
 	watched bool // what the pool wants
 	dirty   bool // what it wants may differ from what is
-
-	// births are those under way. Descriptors that one of them may be using
-	// are closed when the last has been answered.
-	births int
-	unused []func()
 
 	ringAt pool.Time // place in the timer heap
 	ringIx int
@@ -37,7 +37,7 @@ type service struct {
 }
 
 // source is something in the epoll set: a listening socket, or a service's
-// status channel when socket is nil.
+// status channel when socket is nil; without a service, what tells of deaths.
 type source struct {
 	service *service
 	socket  *listen.Socket
@@ -45,30 +45,6 @@ type source struct {
 	slot    int32
 	known   bool // in the epoll set
 	armed   bool // will tell
-}
-
-func (s *service) birthBegun() { s.births++ }
-
-// birthEnded closes what nobody can be using any more.
-func (s *service) birthEnded() {
-	s.births--
-	if s.births > 0 {
-		return
-	}
-	for _, closeIt := range s.unused {
-		closeIt()
-	}
-	s.unused = nil
-}
-
-// whenUnused calls closeIt as soon as no birth under way can be using what it
-// closes.
-func (s *service) whenUnused(closeIt func()) {
-	if s.births == 0 {
-		closeIt()
-		return
-	}
-	s.unused = append(s.unused, closeIt)
 }
 
 // markDirty has the next settle look at the service.
@@ -128,6 +104,13 @@ func (m *Master) spec(s *service, a *pool.Action) *child.Spec {
 func (m *Master) openShared() (err error) {
 	if m.poller, err = newPoller(); err != nil {
 		return err
+	}
+	if m.deaths.fd, err = child.Watch(); err == nil {
+		err = m.poller.watch(&m.deaths, true)
+	}
+	if err != nil {
+		m.poller.close()
+		return fmt.Errorf("cannot watch for deaths: %w", err)
 	}
 	pipe := make([]int, 2)
 	if err := unix.Pipe2(pipe, unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
