@@ -66,10 +66,10 @@ func (m *Master) clientWaits(src *source) {
 	src.armed = false
 	m.markDirty(s)
 	m.step(s, pool.Event{Kind: pool.ClientWaits})
-	if s.plan.Policy.Ramp <= 1 {
-		return
+	if src.pressed {
+		src.pressed = false
+		m.countClients(s, src)
 	}
-	m.countClients(s, src)
 }
 
 // countClients tells the policy how many clients wait. While there are several,

@@ -2,6 +2,7 @@ package master
 
 import (
 	"fmt"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -45,6 +46,10 @@ type source struct {
 	slot    int32
 	known   bool // in the epoll set
 	armed   bool // will tell
+	// pressed: when its watch began, a client was waiting already, so that
+	// there may be several. Counting them takes a walk over all sockets of the
+	// machine, so it is not done for a lone client.
+	pressed bool
 }
 
 // markDirty has the next settle look at the service.
@@ -64,7 +69,15 @@ func (m *Master) applyWatch(s *service) {
 		if err := m.poller.watch(src, s.watched); err != nil {
 			m.logWatchFailed(s, err)
 		}
+		src.pressed = src.armed && s.plan.Policy.Ramp > 1 && src.readable()
 	}
+}
+
+// readable tells whether somebody waits at a socket now.
+func (src *source) readable() bool {
+	poll := unix.PollFd{Fd: int32(src.fd), Events: unix.POLLIN}
+	n, _, errno := unix.RawSyscall(unix.SYS_POLL, uintptr(unsafe.Pointer(&poll)), 1, 0)
+	return errno == 0 && n == 1
 }
 
 // waitingAll is how many clients wait at all sockets of a service; one for each
