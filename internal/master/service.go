@@ -23,6 +23,8 @@ type service struct {
 	// crowded is the one at which several clients waited when they were
 	// counted last; nil for none.
 	crowded *source
+	// crowd is how many of them still wait, as far as is known.
+	crowd int32
 	// status is the channel that children born from now on report by; nil
 	// until the first is born.
 	status *statusChannel
