@@ -1,0 +1,168 @@
+package pool
+
+// turns is who is being replaced.
+type turns struct {
+	now int // how many, from the birth of a successor to the end of the old
+	// restart is how many may be at a time because of a new plan.
+	restart int
+}
+
+// wear has a child be replaced when its turn comes.
+func (p *Pool) wear(c *child, why Reason) {
+	if c.due || !c.state.stays() || p.policy.Single {
+		return
+	}
+	c.due, c.reason = true, why
+	p.enqueue(byTurn, c, p.now)
+}
+
+// checkUp finds what a child that has just become free has to be replaced or
+// retired for.
+func (p *Pool) checkUp(c *child) {
+	if p.policy.MaxUse > 0 && c.uses >= uint32(p.policy.MaxUse) {
+		p.wear(c, ReasonUse)
+	}
+	p.measure(c)
+	p.payDebt(c)
+}
+
+// measure asks for the memory of a child that has worked.
+func (p *Pool) measure(c *child) {
+	if p.policy.MaxMemory <= 0 || !c.born || c.due || c.measured != 0 && p.now < c.measured+Time(measureSpan) {
+		return
+	}
+	c.measured = p.now
+	p.do(Action{Kind: Measure, PID: c.pid})
+}
+
+// measureNext asks for the memory of one child of an opaque pool, each in its
+// turn.
+func (p *Pool) measureNext() {
+	if p.policy.MaxMemory <= 0 || p.now < p.measured+Time(measureSpan) && p.measured != 0 {
+		return
+	}
+	p.measured = p.now
+	for c := p.first(byAge); c != nil; c = c.after(byAge) {
+		p.measure(c)
+	}
+}
+
+// mayReplace tells whether one more may be replaced at a time.
+func (p *Pool) mayReplace() bool {
+	return p.turns.now < max(1, p.staying/replacedShare, p.turns.restart)
+}
+
+// replaceAll has everybody be replaced, because of a new plan: as many at a
+// time as the ramp lets be born.
+func (p *Pool) replaceAll() {
+	p.turns.restart = p.policy.ramp()
+	for _, generation := range p.unborn() {
+		p.renew(p.births[generation])
+	}
+	for _, pid := range p.pids() {
+		p.renew(p.children[pid])
+	}
+}
+
+func (p *Pool) renew(c *child) {
+	if c.ancestor != nil {
+		c.ancestor.heir, c.ancestor.replaced, c.ancestor = nil, false, nil
+		p.turns.now--
+		p.dequeue(start, c)
+	}
+	if c.heir == nil && c.due && !c.replaced && c.state.stays() {
+		c.due = false
+	}
+	p.wear(c, ReasonPlan)
+}
+
+// replace begins with those whose turn it is.
+func (p *Pool) replace() {
+	for c := p.first(byTurn); c != nil && p.mayReplace() && !p.ended(); {
+		next := c.after(byTurn)
+		if c.born && !p.turn(c) {
+			return
+		}
+		c = next
+	}
+	if p.first(byTurn) == nil && p.turns.now == 0 {
+		p.turns.restart = 0
+	}
+}
+
+// turn begins to replace one child; false if nobody can be replaced now.
+func (p *Pool) turn(c *child) bool {
+	free := !p.opaque() && c.state == available
+	switch {
+	case free && p.available > max(1, p.policy.Spare) && p.staying > p.policy.Min:
+		// It is not missed: another is free.
+		p.beginTurn(c)
+		p.retire(c)
+	case p.full() || p.allowed() && !p.canTake():
+		p.beginTurn(c)
+		p.retire(c)
+	case p.allowed() && len(p.births) < p.policy.ramp():
+		heir := p.birth(needless)
+		if heir == nil {
+			return false
+		}
+		p.beginTurn(c)
+		c.heir, heir.ancestor = heir, c
+	default:
+		return false
+	}
+	return true
+}
+
+func (p *Pool) beginTurn(c *child) {
+	p.turns.now++
+	c.replaced = true
+	p.dequeue(age, c)
+	p.do(Action{
+		Kind: Tell, Note: NoteReplaced, PID: c.pid, Generation: c.generation,
+		Uses: c.uses, Age: p.age(c), N: int32(c.reason),
+	})
+}
+
+// succeed has the ancestor of a child that is well leave, or, where the child
+// leaves itself, wait for another turn.
+func (p *Pool) succeed(c *child) {
+	old := c.ancestor
+	if old == nil {
+		return
+	}
+	c.ancestor, old.heir = nil, nil
+	if c.isIn(byHeir) {
+		p.dequeue(start, c)
+	}
+	if c.state.stays() {
+		p.retire(old)
+		return
+	}
+	p.missTurn(old)
+}
+
+// missTurn has a child that nobody succeeds wait for another turn.
+func (p *Pool) missTurn(old *child) {
+	old.replaced = false
+	p.turns.now--
+	if old.state.stays() {
+		p.enqueue(byTurn, old, p.now)
+	}
+}
+
+// endTurn takes a child that has ended out of whatever replacing it was in.
+func (p *Pool) endTurn(c *child) {
+	if c.replaced {
+		c.replaced = false
+		p.turns.now--
+	}
+	if c.heir != nil {
+		c.heir.ancestor = nil
+		if c.heir.isIn(byHeir) {
+			p.dequeue(start, c.heir)
+		}
+		c.heir = nil
+	}
+	p.succeed(c)
+}
