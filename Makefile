@@ -13,10 +13,11 @@ help: ## this list
 
 .PHONY: build
 build: ## bin/brood and bin/broodd, static
-	CGO_ENABLED=0 go build $(GOFLAGS) -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
+	CGO_ENABLED=0 go build $(GOFLAGS) -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
 
 .PHONY: demo
-demo: build ## see a birth, a full pool, a crash and the recovery; needs nothing but Go
+demo: ## see a birth, a full pool, a crash, the recovery and a reload; needs nothing but Go
+	@$(MAKE) --silent --no-print-directory build
 	@bin/brood demo
 
 .PHONY: test
@@ -35,3 +36,8 @@ test-deps: ## the Debian packages that the tests use
 lint: ## go vet and golangci-lint
 	go vet ./...
 	go run $(LINT) run ./...
+
+.PHONY: bench
+bench: test-deps ## measures beside Postfix, s6 and systemd (apt, as root; half an hour); writes bench/RESULTS.md
+	@dpkg -s s6 systemd >/dev/null 2>&1 || { apt-get update -q && apt-get install -y -q --no-install-recommends s6 systemd; }
+	go run ./bench -out bench

@@ -17,12 +17,14 @@ import (
 	"github.com/brood-project/brood/internal/masterd"
 )
 
-// threadsMost is how many threads run Go code at the same time: the loop, and
-// something beside it. Every thread costs memory, on every machine.
-const threadsMost = 2
+// threadsMost is how many threads run Go code at the same time. One is enough
+// for a loop that waits for nothing, and from a client's arrival to the birth
+// no other thread has to be woken up; a birth itself holds none, see
+// internal/child. Every further one costs memory, on every machine.
+const threadsMost = 1
 
 func main() {
-	runtime.GOMAXPROCS(min(threadsMost, runtime.NumCPU()))
+	runtime.GOMAXPROCS(threadsMost)
 	if filepath.Base(os.Args[0]) == "master" {
 		os.Exit(masterd.Main(os.Args))
 	}

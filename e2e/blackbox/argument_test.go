@@ -46,7 +46,9 @@ func (in *instance) bornOf(name, transport string) *child {
 	case "fifo":
 		in.must(os.WriteFile(in.endpoint(name), []byte("x"), 0))
 	case "unix-dgram":
-		in.dialAt("unixgram", in.endpoint(name)).Write([]byte("x"))
+		if _, err := in.dialAt("unixgram", in.endpoint(name)).Write([]byte("x")); err != nil {
+			t.Fatal(err)
+		}
 	case "inet":
 		in.dialAt("tcp", name)
 	default:

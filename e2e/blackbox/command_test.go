@@ -224,7 +224,10 @@ func commandMailConfig(t *testing.T, m master) {
 func commandUsage(t *testing.T, m master) {
 	usage := `^fatal: .*usage: \S*master \[-c config_dir\] .*\[-t \(test\)\]`
 	for _, wrong := range []struct{ options, line string }{
-		{"-x", usage}, {"-e", usage}, {"argument", usage}, {"-v argument", usage},
+		{"-x", usage},
+		{"-e", usage},
+		{"argument", usage},
+		{"-v argument", usage},
 		{"-t -w", "^fatal: the -t and -w options cannot be used together$"},
 		{"-tw", "^fatal: the -t and -w options cannot be used together$"},
 		{"-i", "^fatal: -i is allowed only for PID 1 process$"},

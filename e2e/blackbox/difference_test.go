@@ -16,37 +16,52 @@ import (
 // differences are what brood means to do better than Postfix, each with both
 // expectations.
 var differences = []difference{
-	{"difference/broken-master-cf-on-reload",
+	{
+		"difference/broken-master-cf-on-reload",
 		"a broken master.cf on reload ends the master", "the configuration in force serves on, the log names FILE:LINE, a mended file heals",
 		func(t *testing.T, m master) { spoiledReloadKills(t, m, brokenRow) },
-		func(t *testing.T, m master) { spoiledReloadIsRefused(t, m, brokenRow) }},
-	{"difference/address-in-use-on-reload",
+		func(t *testing.T, m master) { spoiledReloadIsRefused(t, m, brokenRow) },
+	},
+	{
+		"difference/address-in-use-on-reload",
 		"an address that is taken ends the master on reload", "the configuration in force serves on, as above",
 		func(t *testing.T, m master) { spoiledReloadKills(t, m, takenAddress) },
-		func(t *testing.T, m master) { spoiledReloadIsRefused(t, m, takenAddress) }},
-	{"difference/unresolvable-host-on-reload",
+		func(t *testing.T, m master) { spoiledReloadIsRefused(t, m, takenAddress) },
+	},
+	{
+		"difference/unresolvable-host-on-reload",
 		"a host that cannot be resolved ends the master on reload", "the configuration in force serves on, as above",
 		func(t *testing.T, m master) { spoiledReloadKills(t, m, unknownHost) },
-		func(t *testing.T, m master) { spoiledReloadIsRefused(t, m, unknownHost) }},
-	{"difference/no-descriptors-on-reload",
+		func(t *testing.T, m master) { spoiledReloadIsRefused(t, m, unknownHost) },
+	},
+	{
+		"difference/no-descriptors-on-reload",
 		"a reload without a descriptor for a new service ends the master", "it is refused; with descriptors the same reload succeeds",
 		func(t *testing.T, m master) {
 			if state := starvedReload(t, m).run.wait(); state.Success() {
 				t.Errorf("the master ended with %v", state)
 			}
-		}, starvedReloadIsRefused},
-	{"difference/removed-child-ignores-term",
+		}, starvedReloadIsRefused,
+	},
+	{
+		"difference/removed-child-ignores-term",
 		"a removed service whose child ignores TERM has the master spin for ever", "the loop goes on, KILL comes after a deadline and is logged",
 		func(t *testing.T, _ master) {
 			t.Log("not run: the master would take a whole processor until the child is killed")
-		}, removedChildIsKilled},
-	{"difference/inet-interfaces-on-reload",
+		}, removedChildIsKilled,
+	},
+	{
+		"difference/inet-interfaces-on-reload",
 		"a change of inet_interfaces waits for stop and start", "applied on reload, with the old addresses closed and the children rolled",
-		interfacesAreIgnored, interfacesAreApplied},
-	{"difference/forged-status",
+		interfacesAreIgnored, interfacesAreApplied,
+	},
+	{
+		"difference/forged-status",
 		"a child can report in the name of a sibling", "a report counts only for the process that the kernel says sent it",
-		func(t *testing.T, m master) { forgeStatus(t, m).child("svc") }, forgedStatusIsRefused},
-	{"difference/short-record-names-sender",
+		func(t *testing.T, m master) { forgeStatus(t, m).child("svc") }, forgedStatusIsRefused,
+	},
+	{
+		"difference/short-record-names-sender",
 		"the warning about a short record takes the pid from the fragment", "it names the process that the kernel says sent it",
 		func(t *testing.T, m master) {
 			in, _ := fragment(t, m)
@@ -55,28 +70,38 @@ var differences = []difference{
 		func(t *testing.T, m master) {
 			in, c := fragment(t, m)
 			in.log.wait(t, fmt.Sprintf(`^warning: service "svc": child \(pid %d\) sent partial`, c.PID))
-		}},
-	{"difference/idle-child-at-reload",
+		},
+	},
+	{
+		"difference/idle-child-at-reload",
 		"an idle child of the old generation counts as available until it leaves, however long that takes", "the next client gets a new child",
 		func(t *testing.T, m master) { idleAtReload(t, m).noBirth() },
-		func(t *testing.T, m master) { idleAtReload(t, m).child("svc").accept() }},
-	{"difference/throttle-says-why",
+		func(t *testing.T, m master) { idleAtReload(t, m).child("svc").accept() },
+	},
+	{
+		"difference/throttle-says-why",
 		"the throttle line names the program only", "it names the exit status or signal, age, uses, and the next try",
 		func(t *testing.T, m master) {
 			wantThrottleLine(t, m, `^warning: \S+: bad command startup -- throttling$`)
 		},
 		func(t *testing.T, m master) {
 			wantThrottleLine(t, m, `^warning: \S+: bad command startup -- throttling .*"svc".*pid \d+.*exit status 42.*age .*uses 0.*next try`)
-		}},
-	{"difference/throttle-repeats-last-words",
+		},
+	},
+	{
+		"difference/throttle-repeats-last-words",
 		"what a child said last is somewhere else in the log", "the throttle line repeats it",
 		func(t *testing.T, m master) { crashWithLastWords(t, m, `-- throttling$`) },
-		func(t *testing.T, m master) { crashWithLastWords(t, m, `-- throttling .*no lead in the pencil`) }},
-	{"difference/local-limit-is-reported",
+		func(t *testing.T, m master) { crashWithLastWords(t, m, `-- throttling .*no lead in the pencil`) },
+	},
+	{
+		"difference/local-limit-is-reported",
 		"a local service at its limit is silent", "it warns as a remote one does",
 		func(t *testing.T, m master) { localLimit(t, m, 0) },
-		func(t *testing.T, m master) { localLimit(t, m, 1) }},
-	{"difference/full-disk-under-log",
+		func(t *testing.T, m master) { localLimit(t, m, 1) },
+	},
+	{
+		"difference/full-disk-under-log",
 		"a log file that takes no line ends the master", "it goes on without a log",
 		func(t *testing.T, m master) {
 			if state := fullLog(t, m).run.wait(); state.Success() {
@@ -89,11 +114,14 @@ var differences = []difference{
 			in.child("svc").exit(1) // a line that has nowhere to go
 			in.child("svc").take()
 			in.barrier()
-		}},
-	{"difference/reload-of-many-services",
+		},
+	},
+	{
+		"difference/reload-of-many-services",
 		"a reload compares every service with every other", "it takes time in proportion to their number",
 		func(t *testing.T, m master) { reloadMany(t, m, 300) },
-		func(t *testing.T, m master) { reloadMany(t, m, 1500) }},
+		func(t *testing.T, m master) { reloadMany(t, m, 1500) },
+	},
 }
 
 // A spoiler breaks the configuration of an instance, says what the log must

@@ -163,11 +163,11 @@ func (d *fakeDaemon) receiveDescriptor() (answer, error) {
 	}
 	messages, err := unix.ParseSocketControlMessage(oob[:oobn])
 	if err != nil || len(messages) != 1 {
-		return answer{Data: buf[:n]}, fmt.Errorf("%d control messages beside %q: %v", len(messages), buf[:n], err)
+		return answer{Data: buf[:n]}, fmt.Errorf("%d control messages beside %q: %w", len(messages), buf[:n], err)
 	}
 	fds, err := unix.ParseUnixRights(&messages[0])
 	if err != nil || len(fds) != 1 {
-		return answer{}, fmt.Errorf("%d descriptors passed: %v", len(fds), err)
+		return answer{}, fmt.Errorf("%d descriptors passed: %w", len(fds), err)
 	}
 	return readWhenReady(fds[0], 16)
 }

@@ -165,7 +165,7 @@ func (in *instance) rewrite(prefix string, rows ...string) {
 			kept = append(kept, row)
 		}
 	}
-	in.rows = append(kept, rows...)
+	in.rows = slices.Concat(kept, rows)
 }
 
 // writeConfiguration puts both files down. Postfix re-reads a file that was

@@ -15,11 +15,9 @@ import (
 
 // running is a started master.
 type running struct {
-	t      *testing.T
-	cmd    *exec.Cmd
-	done   chan struct{}
-	stdout *bytes.Buffer
-	stderr *bytes.Buffer
+	t    *testing.T
+	cmd  *exec.Cmd
+	done chan struct{}
 	// pid is the master's; it differs from the started process when a wrapper
 	// or -w stands in front.
 	pid int

@@ -238,8 +238,10 @@ func hostileFullDisk(t *testing.T, m master) {
 	full := in.path("full")
 	in.must(os.Mkdir(full, 0o755))
 	inner := in.wrap
-	in.wrap = slices.Concat([]string{"unshare", "--mount", "sh", "-c",
-		`mount -t tmpfs -o size=4k none "$0" && head -c 4096 /dev/zero >"$0/filler" && exec "$@"`, in.path("queue/pid")}, inner)
+	in.wrap = slices.Concat([]string{
+		"unshare", "--mount", "sh", "-c",
+		`mount -t tmpfs -o size=4k none "$0" && head -c 4096 /dev/zero >"$0/filler" && exec "$@"`, in.path("queue/pid"),
+	}, inner)
 	if status, _ := in.runToEnd(); status == 0 {
 		t.Errorf("exit status 0")
 	}

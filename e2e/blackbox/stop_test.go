@@ -94,8 +94,10 @@ func stopAndStart(t *testing.T, m master) {
 		in.run.wait()
 		if signal == syscall.SIGKILL {
 			c.exit(0)
-			eventually(t, "the child leaves", func() bool { return gone(c.PID) })
 		}
+		// TCP ports are shared with whoever still holds the old socket, so the
+		// next client could stand in a queue that dies with the old child.
+		eventually(t, "the child leaves", func() bool { return gone(c.PID) })
 		conn.Close()
 	}
 }

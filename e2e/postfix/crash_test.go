@@ -51,6 +51,8 @@ func TestKilledMaster(t *testing.T) {
 func TestKilledChild(t *testing.T) {
 	under(t, func(t *testing.T, master flavour) {
 		in := newInstance(t, master)
+		in.row(in.port(in.smtp)+" inet", "n - y - 1 smtpd") // the same one for all sessions
+		in.write()
 		in.start()
 		first := dial(t, address(in.smtp))
 		first.say(221, "QUIT")
@@ -58,7 +60,7 @@ func TestKilledChild(t *testing.T) {
 		second.say(250, "EHLO client.test")
 		victims := in.children("smtpd")
 		if len(victims) != 1 {
-			t.Fatalf("the sessions were served by %v, not by one smtpd", victims)
+			t.Fatalf("the sessions are served by %v, not by one smtpd", victims)
 		}
 		from := in.mark()
 		must(in, syscall.Kill(victims[0], syscall.SIGKILL))

@@ -282,7 +282,7 @@ func (v *village) testBirth() {
 	loners := []string{"postscreen", "verify", "proxymap"}
 	master := v.master()
 	for _, p := range v.processes() {
-		if p.ppid != master {
+		if p.ppid != master || p.name == "master" { // the latter is about to become another
 			continue
 		}
 		if (p.pgid != master || p.sid != master) && !slices.Contains(loners, p.name) {

@@ -7,7 +7,9 @@
 // say "stock" run under Debian's own master as well, so that they are known to
 // describe Postfix and not only us; those are few by default, and all of them
 // with BROOD_E2E_STOCK=all in the environment. What Postfix does differently on
-// purpose is tested with brood alone.
+// purpose is tested with brood alone. BROOD_E2E_MASTER names a master to test in
+// the place of ours, which is otherwise built from the tree; Debian's own put
+// there must fail all that we do differently.
 //
 // An instance has its own configuration, queue, data, daemons, log and ports on
 // the loopback addresses, below one scratch directory. The machine's own mail

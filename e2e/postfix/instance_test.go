@@ -235,11 +235,15 @@ func (in *instance) write() {
 }
 
 // file replaces a file of the configuration directory in one step, as a daemon
-// may be born while it is written.
+// may be born while it is written. It is given an older date, because Postfix
+// reads a file again and again for as long as it looks freshly written, which
+// costs each program that starts a second or two.
 func (in *instance) file(name, content string) {
 	in.Helper()
 	fresh := in.conf + "/." + name
 	must(in, os.WriteFile(fresh, []byte(content), 0o644))
+	before := time.Now().Add(-10 * time.Second)
+	must(in, os.Chtimes(fresh, before, before))
 	must(in, os.Rename(fresh, in.conf+"/"+name))
 }
 

@@ -3,6 +3,7 @@ package postfix
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"math/rand/v2"
@@ -11,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -78,7 +80,7 @@ func (in *instance) newSink() *sink {
 // start starts smtp-sink; it ends with the test at the latest.
 func (s *sink) start(options ...string) *sink {
 	s.in.Helper()
-	args := append(options, "-u", "nobody", "-d", s.dir+"/m.", address(s.port), "100")
+	args := append(slices.Clone(options), "-u", "nobody", "-d", s.dir+"/m.", address(s.port), "100")
 	cmd := s.in.command(context.Background(), "smtp-sink", args...)
 	must(s.in, cmd.Start())
 	over := make(chan struct{})
@@ -92,11 +94,12 @@ func (s *sink) start(options ...string) *sink {
 	return s
 }
 
-// listening tells whether somebody accepts connections at an address.
+// listening tells whether somebody listens at an address, busy or not: only a
+// connection that is refused says that nobody does.
 func listening(addr string) bool {
-	c, err := net.Dial("tcp", addr)
+	c, err := net.DialTimeout("tcp", addr, time.Second)
 	if err != nil {
-		return false
+		return !errors.Is(err, syscall.ECONNREFUSED)
 	}
 	_ = c.Close()
 	return true
@@ -189,7 +192,8 @@ func (in *instance) queued(queues ...string) []string {
 // hurried waits until the queue is empty, and has qmgr look around every second
 // meanwhile. When daemons were replaced, the word of a new message or of a
 // finished delivery may have gone to the grave with one of them, and by itself
-// their successor would only see to the message five minutes later.
+// their successor would only see to the message minutes later. The request is
+// to look at all incoming messages, also at those that have been put off.
 func (in *instance) hurried() {
 	in.Helper()
 	tick := time.NewTicker(time.Second)
@@ -197,7 +201,7 @@ func (in *instance) hurried() {
 	in.until("the queue to be empty", func() bool {
 		select {
 		case <-tick.C:
-			_, _ = in.try("postkick", "-c", in.conf, "public", "qmgr", "I")
+			_, _ = in.try("postkick", "-c", in.conf, "public", "qmgr", "AI")
 		default:
 		}
 		return in.queueIsEmpty()

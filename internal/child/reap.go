@@ -132,6 +132,20 @@ func Reap(known func(pid int) bool) (Death, bool) {
 	}
 }
 
+// Wait waits for one child of ours to end and buries it. It is for a process
+// whose answer is needed before the loop that calls Reap has begun.
+func Wait(pid int) (Death, error) {
+	d := Death{PID: pid}
+	for {
+		_, err := syscall.Wait4(pid, &d.Status, 0, &d.Usage)
+		if err == syscall.EINTR {
+			continue
+		}
+		d.Stranger = !books.forget(pid)
+		return d, err
+	}
+}
+
 // siginfo is the part of siginfo_t that waitid(2) fills, and the rest.
 type siginfo struct {
 	signo, errno, code, _ int32

@@ -3,6 +3,8 @@ package listen
 import (
 	"errors"
 	"runtime"
+	"sync"
+	"sync/atomic"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -31,34 +33,58 @@ func powersOver(dir *unix.Stat_t, e *plan.Endpoint) ids {
 }
 
 // as runs f with the file-system ids of somebody else, his groups and none of
-// root's capabilities over files. The ids belong to one thread of the kernel;
-// it ends with f, so that nobody can meet it with the wrong ones.
+// root's capabilities over files. The ids belong to one thread of the kernel,
+// which nobody can meet with the wrong ones: it is used for nothing else and
+// ends with f, or with the batch that f is a part of.
 func (who ids) as(f func() error) error {
 	if who.uid <= 0 {
 		return f()
 	}
-	answer := make(chan error, 1)
+	if batch.here() {
+		defer batch.giveBack()
+		if err := who.assume(&batch.gid); err != nil {
+			return err
+		}
+		return f()
+	}
+	var err error
+	onOwnThread(func() {
+		if err = who.assume(new(int)); err == nil {
+			err = f()
+		}
+	})
+	return err
+}
+
+// onOwnThread runs f on a thread that ends with it.
+func onOwnThread(f func()) {
+	done := make(chan struct{})
 	go func() {
 		// Never unlocked: the runtime ends the thread with the goroutine.
 		runtime.LockOSThread()
-		err := who.assume()
-		if err == nil {
-			err = f()
-		}
-		answer <- err
+		defer close(done)
+		f()
 	}()
-	return <-answer
+	<-done
 }
 
 // assume takes the ids on for the calling thread alone, which the wrappers of
-// package syscall would do for all.
-func (who ids) assume() error {
-	gid := uint32(who.gid)
-	if _, _, errno := unix.RawSyscall(unix.SYS_SETGROUPS, 1, uintptr(unsafe.Pointer(&gid)), 0); errno != 0 {
-		return errno
+// package syscall would do for all. Gid is the group that the thread has
+// already, 0 if it has its first ones.
+func (who ids) assume(gid *int) error {
+	if *gid == 0 || *gid != who.gid {
+		group := uint32(who.gid)
+		if _, _, errno := unix.RawSyscall(unix.SYS_SETGROUPS, 1, uintptr(unsafe.Pointer(&group)), 0); errno != 0 {
+			return errno
+		}
+		*gid = who.gid
 	}
-	// setfsuid(2) reports no failure; asking for an impossible id tells what
-	// is in force.
+	return who.setFileSystemIDs()
+}
+
+// setFileSystemIDs works on the calling thread. As setfsuid(2) reports no
+// failure, asking for an impossible id tells what is in force.
+func (who ids) setFileSystemIDs() error {
 	_, _ = unix.SetfsgidRetGid(who.gid)
 	_, _ = unix.SetfsuidRetUid(who.uid)
 	u, _ := unix.SetfsuidRetUid(-1)
@@ -67,4 +93,60 @@ func (who ids) assume() error {
 		return errors.New("the kernel refused the folder owner's ids")
 	}
 	return nil
+}
+
+// batch is work on many sockets at a time. It has one thread to itself, on
+// which ids are taken on and given back, because a thread for each socket costs
+// more than all else that is done for it. The groups stay; they add nothing to
+// root's powers.
+var batch batchThread
+
+type batchThread struct {
+	one sync.Mutex
+	tid atomic.Int64 // 0 if there is none
+	gid int
+	// folder is the one that was worked in last.
+	folder struct {
+		path string
+		open *folder
+	}
+}
+
+// run has f work as a batch, or as a part of the one that the caller is.
+func (b *batchThread) run(f func()) {
+	if b.here() || unix.Geteuid() != 0 {
+		f()
+		return
+	}
+	b.one.Lock()
+	defer b.one.Unlock()
+	onOwnThread(func() {
+		b.gid = 0
+		b.tid.Store(int64(unix.Gettid()))
+		defer b.tid.Store(0)
+		defer b.keep("", nil)
+		f()
+	})
+}
+
+// here tells whether the caller is a part of the batch.
+func (b *batchThread) here() bool {
+	tid := b.tid.Load()
+	return tid != 0 && tid == int64(unix.Gettid())
+}
+
+// keep has a folder stay open until the next one, or the end of the batch.
+func (b *batchThread) keep(path string, d *folder) {
+	if before := b.folder.open; before != nil {
+		_ = unix.Close(before.fd)
+	}
+	b.folder.path, b.folder.open = path, d
+}
+
+// giveBack takes on our own ids again. A thread that has others must not go on
+// as if it were root's.
+func (b *batchThread) giveBack() {
+	if err := (ids{gid: unix.Getegid()}).setFileSystemIDs(); err != nil {
+		panic("listen: cannot take on our own ids again: " + err.Error())
+	}
 }

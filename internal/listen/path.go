@@ -22,23 +22,46 @@ type folder struct {
 	power ids
 	// anything that is in the way may be replaced.
 	anything bool
+	// kept is for the batch to close.
+	kept bool
 }
 
+// openFolder opens the folder that an endpoint's path leads to. A batch keeps it
+// open for the next endpoint, which most often is in the same.
 func openFolder(e *plan.Endpoint) (*folder, error) {
-	fd, err := unix.Open(filepath.Dir(e.Path), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	path := filepath.Dir(e.Path)
+	inBatch := batch.here()
+	if inBatch && batch.folder.path == path {
+		return batch.folder.open.toServe(e), nil
+	}
+	fd, err := unix.Open(path, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, err
 	}
-	d := &folder{fd: fd, anything: e.AsOwner}
+	d := &folder{fd: fd}
 	if err := unix.Fstat(fd, &d.stat); err != nil {
 		d.close()
 		return nil, err
 	}
-	d.power = powersOver(&d.stat, e)
-	return d, nil
+	if inBatch {
+		d.kept = true
+		batch.keep(path, d)
+	}
+	return d.toServe(e), nil
 }
 
-func (d *folder) close() { _ = unix.Close(d.fd) }
+// toServe is the folder as it is worked in for one endpoint.
+func (d *folder) toServe(e *plan.Endpoint) *folder {
+	own := *d
+	own.anything, own.power = e.AsOwner, powersOver(&d.stat, e)
+	return &own
+}
+
+func (d *folder) close() {
+	if !d.kept {
+		_ = unix.Close(d.fd)
+	}
+}
 
 func pathName(path string) string {
 	if path == "" || path[0] == '@' {
@@ -67,7 +90,7 @@ func (s *Socket) openPath(name string) error {
 		}
 		return s.makeUnix(d, name)
 	})
-	if err == nil {
+	if err == nil && !s.ownedAsAsked(d, s.maker) {
 		err = s.setOwner(d, name)
 	}
 	if err != nil {
@@ -184,6 +207,7 @@ func (s *Socket) setMode(d *folder, name string, fileType uint32) error {
 	}
 	defer func() { _ = unix.Close(h) }()
 	s.file = fileID{dev: st.Dev, ino: st.Ino}
+	s.maker = ownerOf(&st)
 	if err := chmodHandle(h, s.Endpoint.Mode&0o777); err != nil {
 		return s.fail("chmod", err)
 	}
@@ -223,9 +247,18 @@ func chmodHandle(h int, mode uint32) error {
 	return err
 }
 
-// setOwner gives the file to whom it shall belong. What the owner made himself
-// is his already, and the folder's set-group-id bit, as Postfix's public has
-// it, decides about the group.
+// ownedAsAsked tells whether the file belongs to whom it shall. What the owner
+// made himself is his already, and the folder's set-group-id bit, as Postfix's
+// public has it, decides about the group.
+func (s *Socket) ownedAsAsked(d *folder, now ids) bool {
+	e := &s.Endpoint
+	if d.power.uid > 0 && d.power.uid == e.UID && now.uid == e.UID {
+		return true
+	}
+	return (e.UID < 0 || now.uid == e.UID) && (e.GID < 0 || now.gid == e.GID)
+}
+
+// setOwner gives the file to whom it shall belong.
 func (s *Socket) setOwner(d *folder, name string) error {
 	e := s.Endpoint
 	if e.UID < 0 && e.GID < 0 {
@@ -236,9 +269,7 @@ func (s *Socket) setOwner(d *folder, name string) error {
 		return s.fail("chown", err)
 	}
 	defer func() { _ = unix.Close(h) }()
-	ownWork := d.power.uid > 0 && d.power.uid == e.UID && int(st.Uid) == e.UID
-	same := (e.UID < 0 || int(st.Uid) == e.UID) && (e.GID < 0 || int(st.Gid) == e.GID)
-	if ownWork || same {
+	if s.ownedAsAsked(d, ownerOf(&st)) {
 		return nil
 	}
 	if err := unix.Fchownat(h, "", e.UID, e.GID, unix.AT_EMPTY_PATH); err != nil {
@@ -246,6 +277,8 @@ func (s *Socket) setOwner(d *folder, name string) error {
 	}
 	return nil
 }
+
+func ownerOf(st *unix.Stat_t) ids { return ids{uid: int(st.Uid), gid: int(st.Gid)} }
 
 func fileType(n plan.Network) uint32 {
 	if n == plan.NetFifo {

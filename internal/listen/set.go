@@ -89,10 +89,15 @@ type attributes struct {
 // A TCP address is opened while a wider or narrower one that will be gone is
 // still served, and a path while another socket stands at it; a client finds
 // somebody at every moment.
-func (s *Set) Prepare(want []plan.Endpoint) (*Change, []error) {
+func (s *Set) Prepare(want []plan.Endpoint) (c *Change, errs []error) {
 	if s.changing {
 		return nil, []error{errors.New("cannot change sockets: another change is not ended")}
 	}
+	batch.run(func() { c, errs = s.prepare(want) })
+	return c, errs
+}
+
+func (s *Set) prepare(want []plan.Endpoint) (*Change, []error) {
 	s.changing = true
 	c := &Change{set: s, want: make(map[identity]*Socket, len(want))}
 	restore := s.shareOverlapping(want)
@@ -179,15 +184,13 @@ func (c *Change) Gone() []*Socket { return c.gone }
 // place of one that is gone; everything else has taken effect.
 func (c *Change) Commit() error {
 	err := c.commit()
-	for _, sock := range c.gone {
-		sock.Remove()
-	}
+	RemoveAll(c.gone)
 	return err
 }
 
 // CommitAndKeep is Commit without the closing: the sockets that are gone are
 // the caller's, still listening, so that the clients in their queues can be
-// served first. The caller MUST call Remove on each.
+// served first. The caller MUST call Remove on each, or RemoveAll.
 func (c *Change) CommitAndKeep() ([]*Socket, error) {
 	err := c.commit()
 	return c.gone, err
@@ -199,8 +202,12 @@ func (c *Change) commit() error {
 	}
 	c.ended, c.set.changing = true, false
 	var errs []error
-	for _, st := range c.staged {
-		errs = append(errs, st.socket.rename(st.name))
+	if len(c.staged) > 0 {
+		batch.run(func() {
+			for _, st := range c.staged {
+				errs = append(errs, st.socket.rename(st.name))
+			}
+		})
 	}
 	c.set.open = c.want
 	return errors.Join(errs...)
@@ -216,9 +223,7 @@ func (c *Change) Rollback() {
 	for _, st := range c.staged {
 		st.socket.removeName(st.name)
 	}
-	for _, sock := range c.opened {
-		sock.Remove()
-	}
+	RemoveAll(c.opened)
 	for _, a := range c.before {
 		// What can't be restored had a name that is no longer there.
 		_ = a.socket.apply(a.old)

@@ -250,6 +250,45 @@ func TestLostNameIsMadeAgain(t *testing.T) {
 	answers(t, e)
 }
 
+// One batch works with the powers of several owners in turn, root's among them,
+// and each can do only what is his.
+func TestBatchOfOwners(t *testing.T) {
+	owners := []int{4711, 0, 4721, 0, 4711}
+	root := t.TempDir()
+	var want []plan.Endpoint
+	for i, owner := range owners {
+		dir := filepath.Join(root, strconv.Itoa(i))
+		if err := errors.Join(os.Mkdir(dir, 0o700), os.Chown(dir, owner, owner)); err != nil {
+			t.Fatal(err)
+		}
+		e := unixEndpoint(filepath.Join(dir, "s"))
+		e.UID, e.GID = owner, owner
+		want = append(want, e)
+	}
+	s := newSet(t)
+	change(t, s, want...)
+	for i, e := range want {
+		if st := statOf(t, e.Path); int(st.Uid) != owners[i] || int(st.Gid) != owners[i] {
+			t.Errorf("socket %d belongs to %d:%d, not to %d", i, st.Uid, st.Gid, owners[i])
+		}
+	}
+	refused := want[0]
+	refused.Path = filepath.Join(filepath.Dir(want[2].Path), "t")
+	refused.AsOwner = true
+	if _, errs := s.Prepare(append(want, refused)); len(errs) != 1 || !errors.Is(errs[0], unix.EACCES) {
+		t.Errorf("a socket of one in the folder of another: %v", errs)
+	}
+	change(t, s)
+	for _, e := range want {
+		if _, err := os.Lstat(e.Path); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("%s after its removal: %v", e.Path, err)
+		}
+	}
+	if u, _ := unix.SetfsuidRetUid(-1); u != 0 || batch.tid.Load() != 0 {
+		t.Errorf("the thread still works as user %d, batch %d", u, batch.tid.Load())
+	}
+}
+
 func TestListedTwice(t *testing.T) {
 	a := tcpEndpoint("::1", freePort(t))
 	b := a

@@ -25,6 +25,8 @@ type Socket struct {
 
 	// file is the name in the file system as it was made, for paths.
 	file fileID
+	// maker owned it then.
+	maker ids
 	// inode is the number by which the kernel lists the socket.
 	inode uint32
 	// beside lets a UDP socket be bound where another of the same set is.
@@ -82,12 +84,29 @@ func (s *Socket) Close() {
 }
 
 // Remove closes the descriptor and takes the name of a path away, if it still
-// leads to this very socket.
+// leads to this very socket. Nobody listens any more from then on, whoever
+// else holds the socket: a client would wait in a queue that is forgotten.
 func (s *Socket) Remove() {
+	if s.FD >= 0 {
+		// Fails, and need not succeed, on what is no stream socket.
+		_ = unix.Shutdown(s.FD, unix.SHUT_RDWR)
+	}
 	if s.Endpoint.Path != "" && !isAbstract(s.Endpoint) {
 		s.removeName(pathName(s.Endpoint.Path))
 	}
 	s.Close()
+}
+
+// RemoveAll is Remove for many sockets, which costs less than one by one.
+func RemoveAll(sockets []*Socket) {
+	if len(sockets) == 0 {
+		return
+	}
+	batch.run(func() {
+		for _, s := range sockets {
+			s.Remove()
+		}
+	})
 }
 
 func (s *Socket) fail(op string, err error) error {

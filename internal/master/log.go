@@ -145,7 +145,7 @@ func (m *Master) logReloaded() { m.log.Info("reload -- " + m.opts.Describe) }
 // logReloadRefused says what stands in the way of a plan, and that nothing has
 // changed.
 func (m *Master) logReloadRefused(err error) {
-	if ds := (plan.Diagnostics)(nil); errors.As(err, &ds) {
+	if ds := plan.Diagnostics(nil); errors.As(err, &ds) {
 		m.logDiagnostics(ds)
 	} else {
 		m.log.Error(err.Error())
@@ -155,13 +155,14 @@ func (m *Master) logReloadRefused(err error) {
 
 func (m *Master) logDiagnostics(ds plan.Diagnostics) {
 	for _, d := range ds {
-		if d.Severity == plan.Error {
+		switch {
+		case d.Severity == plan.Error:
 			m.log.Error(d.String())
-		} else if d.Postfix != "" {
+		case d.Postfix != "":
 			for line := range strings.Lines(d.Postfix) {
 				m.log.Warn(strings.TrimSpace(line))
 			}
-		} else {
+		default:
 			m.log.Warn(d.String())
 		}
 	}

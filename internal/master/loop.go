@@ -47,10 +47,24 @@ func (m *Master) readable(events []unix.EpollEvent) {
 		case src.socket == nil:
 			m.readStatus(src.service)
 		default:
-			src.armed = false
-			m.markDirty(src.service)
-			m.step(src.service, pool.Event{Kind: pool.ClientWaits, N: m.waiting(src)})
+			m.clientWaits(src)
 		}
+	}
+}
+
+// clientWaits tells the policy of a client, and, where it could have several
+// children on their way, how many there are: after the first was sent for,
+// because counting takes time.
+func (m *Master) clientWaits(src *source) {
+	s := src.service
+	src.armed = false
+	m.markDirty(s)
+	m.step(s, pool.Event{Kind: pool.ClientWaits})
+	if s.plan.Policy.Ramp <= 1 {
+		return
+	}
+	if n, err := src.socket.Waiting(); err == nil && n > 1 {
+		m.step(s, pool.Event{Kind: pool.ClientWaits, N: int32(n)})
 	}
 }
 
@@ -92,6 +106,7 @@ func (m *Master) reap() {
 		if s == nil {
 			continue // a stranger's orphan: it falls to pid 1
 		}
+		m.readStatus(s) // what it said before it died comes before its death
 		delete(m.children, int32(d.PID))
 		m.step(s, pool.Event{Kind: pool.Died, PID: int32(d.PID), Code: exitCode(d.Status)})
 	}
@@ -117,7 +132,7 @@ func (m *Master) step(s *service, ev pool.Event) {
 	m.stepping = true
 	for i := 0; i < len(m.queue); i++ {
 		q := m.queue[i]
-		for _, a := range q.service.pool.Step(m.now(), q.event) {
+		for _, a := range m.life(q.service).Step(m.now(), q.event) {
 			m.perform(q.service, &a)
 		}
 	}

@@ -80,16 +80,42 @@ func (m *Master) adopt(next *plan.Plan) error {
 
 // start begins the life of a service.
 func (m *Master) start(p *plan.Service) {
-	s := &service{plan: p, pool: pool.New(p.Policy, &m.gens)}
+	s := &service{plan: p}
 	m.services[p.Key] = s
 	m.listenAt(s)
-	m.step(s, pool.Event{Kind: pool.Started})
+	m.begin(s)
+}
+
+// begin watches over a service that has no pool yet, or makes it one.
+func (m *Master) begin(s *service) {
+	if s.plan.Policy.Sleeps() {
+		s.watched = true
+		m.markDirty(s)
+		return
+	}
+	m.life(s)
+}
+
+// life is the pool of a service. Thousands of services sleep until their first
+// client comes, and have none before.
+func (m *Master) life(s *service) *pool.Pool {
+	if s.pool == nil {
+		s.pool = pool.New(s.plan.Policy, &m.gens)
+		for _, a := range s.pool.Step(m.now(), pool.Event{Kind: pool.Started}) {
+			m.perform(s, &a)
+		}
+	}
+	return s.pool
 }
 
 // keep gives a service its new plan.
 func (m *Master) keep(s *service, p *plan.Service) {
 	s.plan = p
 	m.listenAt(s)
+	if s.pool == nil {
+		m.begin(s)
+		return
+	}
 	m.step(s, pool.Event{Kind: pool.Replanned, Policy: &p.Policy})
 }
 
@@ -101,6 +127,10 @@ func (m *Master) remove(s *service) {
 		m.poller.forget(src)
 	}
 	s.listeners = nil
+	if s.pool == nil {
+		m.gone(s)
+		return
+	}
 	m.step(s, pool.Event{Kind: pool.Removed})
 }
 

@@ -91,26 +91,16 @@ func (m *Master) applyWatch(s *service) {
 	}
 }
 
-// waiting is how many clients wait at a socket, as far as the policy needs to
-// know: 0 when one is all that it would give birth for.
-func (m *Master) waiting(src *source) int32 {
-	if src.service.plan.Policy.Ramp <= 1 {
-		return 0
-	}
-	n, err := src.socket.Waiting()
-	if err != nil {
-		return 0
-	}
-	return int32(n)
-}
-
-// waitingAll is how many clients wait at all sockets of a service.
+// waitingAll is how many clients wait at all sockets of a service; one for each
+// socket that cannot tell.
 func (m *Master) waitingAll(s *service) int32 {
 	total := 0
 	for _, src := range s.listeners {
-		if n, err := src.socket.Waiting(); err == nil {
-			total += n
+		n, err := src.socket.Waiting()
+		if err != nil {
+			n = 1
 		}
+		total += n
 	}
 	return int32(total)
 }

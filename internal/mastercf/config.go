@@ -16,11 +16,10 @@ type Options struct {
 	Verbose int
 	// Debug is set when the manager was started with -d; children get -d.
 	Debug bool
-	// DefaultsFrom gives the compiled-in defaults of the installed Postfix;
-	// nil names asks for all of them. It is called once at most in a Load.
-	// When it is nil or fails, Debian's defaults are used; a failure is told
-	// as a warning. See PostconfDefaults.
-	DefaultsFrom func(names []string) (map[string]string, error)
+	// DefaultsFrom gives the compiled-in defaults of the installed Postfix. It
+	// is called once at most in a Load. When it is nil or fails, Debian's
+	// defaults are used; a failure is told as a warning.
+	DefaultsFrom func() (Printed, error)
 	// Lookups answer what the configuration asks of the machine.
 	Lookups Lookups
 	// Running is the configuration that runs, on a reload: what cannot be
@@ -80,3 +79,7 @@ type Owner struct {
 // StopSeconds is how long a child of a service that is stopped may ignore TERM
 // before it is killed. Postfix waits for ever.
 const StopSeconds = 10
+
+// Ramp is how many children may be on their way while as many clients wait.
+// Postfix has one at a time.
+const Ramp = 4

@@ -1,12 +1,6 @@
 package mastercf
 
-import (
-	"bytes"
-	"fmt"
-	"os/exec"
-	"strings"
-	"sync"
-)
+import "strings"
 
 // builtin are the defaults of Debian's postfix for the parameters that master
 // itself uses, for when the installed Postfix cannot be asked.
@@ -46,14 +40,15 @@ var builtin = map[string]string{
 	"postlogd_watchdog_timeout":  "10s",
 }
 
-// defaults answers for what main.cf does not set: from ask when it is there,
-// which is called once at most, else from the built-in table.
+// defaults answers for what main.cf does not set: from what postconf(1) said
+// when that is there, which is asked for once at most, else from the built-in
+// table.
 type defaults struct {
-	ask     func(names []string) (map[string]string, error)
-	fixed   map[string]string // stronger than what was asked
-	answers map[string]string
-	asked   bool
-	err     error
+	ask   func() (Printed, error)
+	fixed map[string]string // stronger than what was asked
+	said  Printed
+	asked bool
+	err   error
 }
 
 func (d *defaults) lookup(name string) (string, bool) {
@@ -62,48 +57,31 @@ func (d *defaults) lookup(name string) (string, bool) {
 	}
 	if d.ask != nil && !d.asked {
 		d.asked = true
-		d.answers, d.err = d.ask(nil)
+		d.said, d.err = d.ask()
 	}
-	if v, ok := d.answers[name]; ok {
+	if v, ok := d.said.lookup(name); ok {
 		return v, true
 	}
 	v, ok := builtin[name]
 	return v, ok
 }
 
-// PostconfDefaults returns a function for Options.DefaultsFrom that asks the
-// named postconf(1) for the compiled-in defaults, all of them in one call the
-// first time, and remembers the answer for the life of the process: they
-// cannot change without another Postfix. A call that failed is tried again.
-func PostconfDefaults(postconf string) func(names []string) (map[string]string, error) {
-	var mu sync.Mutex
-	var answer map[string]string
-	return func([]string) (map[string]string, error) {
-		mu.Lock()
-		defer mu.Unlock()
-		if answer != nil {
-			return answer, nil
-		}
-		command := exec.Command(postconf, "-d")
-		var stderr bytes.Buffer
-		command.Stderr = &stderr
-		out, err := command.Output()
-		if err != nil {
-			return nil, fmt.Errorf("cannot ask %s -d: %w: %s", postconf, err, strings.TrimSpace(stderr.String()))
-		}
-		answer = parseDefaults(string(out))
-		return answer, nil
-	}
-}
+// Printed is the output of "postconf -d": lines NAME = VALUE. It is kept as it
+// came, because few of its thousand names are ever asked for.
+type Printed string
 
-// parseDefaults reads the lines NAME = VALUE of postconf -d.
-func parseDefaults(out string) map[string]string {
-	m := make(map[string]string, 1200)
-	for line := range strings.Lines(out) {
-		name, value, ok := strings.Cut(line, "=")
-		if ok {
-			m[strings.TrimSpace(name)] = strings.TrimSpace(value)
+func (p Printed) lookup(name string) (string, bool) {
+	for rest := string(p); ; {
+		i := strings.Index(rest, name)
+		if i < 0 {
+			return "", false
 		}
+		line, after, _ := strings.Cut(rest[i+len(name):], "\n")
+		if i == 0 || rest[i-1] == '\n' {
+			if value, ok := strings.CutPrefix(strings.TrimLeft(line, " "), "="); ok {
+				return strings.TrimSpace(value), true
+			}
+		}
+		rest = after
 	}
-	return m
 }

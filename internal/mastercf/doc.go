@@ -11,8 +11,8 @@
 //
 // The package looks at files, users, host names, ports and network interfaces,
 // all through functions that a caller may replace (Lookups). It never opens a
-// socket that it keeps, never starts a process but postconf(1) when the caller
-// passes PostconfDefaults, never logs, never changes anything.
+// socket that it keeps, never starts a process, never logs, never changes
+// anything.
 //
 // The lower layers are usable alone: ParseMain and Params for main.cf with its
 // $name expansion, ParseMaster and Row for master.cf.

@@ -28,6 +28,8 @@ type loader struct {
 	resolver resolver
 	own      place  // where services without a host listen
 	chroot   string // what "-" means for chroot
+	programs map[string]string
+	args     []string // room for an argument vector
 }
 
 // Load reads a configuration directory. It tells all that is wrong, not only

@@ -27,26 +27,22 @@ func TestSystemLookups(t *testing.T) {
 	}
 }
 
-// TestDefaultsAreAskedOnce holds PostconfDefaults against the built-in table,
+// TestDefaultsAreAskedOnce holds what postconf says against the built-in table,
 // which is Debian's too.
 func TestDefaultsAreAskedOnce(t *testing.T) {
-	ask := PostconfDefaults("postconf")
-	first, err := ask(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	first := Printed(postconf(t, "-d"))
 	for name, value := range builtin {
-		asked, known := first[name]
+		asked, known := first.lookup(name)
 		if name != "mail_version" && name != "mydomain" && (!known || asked != value) {
 			t.Errorf("postconf -d has %s = %q, the table has %q", name, asked, value)
 		}
 	}
-	if _, err := PostconfDefaults("/nonexistent/postconf")(nil); err == nil {
-		t.Error("a postconf that does not exist answers")
+	if v, ok := first.lookup("interfaces"); ok {
+		t.Errorf("a part of a name has a value: %q", v)
 	}
 	calls := 0
 	_, diagnostics := loadTexts(t, t.TempDir(), "", "", func(o *Options) {
-		o.DefaultsFrom = func([]string) (map[string]string, error) { calls++; return first, nil }
+		o.DefaultsFrom = func() (Printed, error) { calls++; return first, nil }
 	})
 	if calls != 1 || diagnostics.Failed() {
 		t.Errorf("asked %d times, %v", calls, diagnostics)

@@ -172,7 +172,7 @@ func inParallel(t *testing.T, run func(t *testing.T, seed uint64)) {
 }
 
 func TestMainAgreesWithPostconf(t *testing.T) {
-	defaults := PostconfDefaults("postconf")
+	defaults := Printed(postconf(t, "-d"))
 	inParallel(t, func(t *testing.T, seed uint64) {
 		dir := t.TempDir()
 		g := mainGenerator{Rand: rand.New(rand.NewPCG(seed, 1))}
@@ -182,16 +182,17 @@ func TestMainAgreesWithPostconf(t *testing.T) {
 		if diagnostics.Failed() {
 			t.Fatalf("%v\n%s", diagnostics, text)
 		}
-		params.defaults.ask = defaults
-		want := parseDefaults(postconf(t, append([]string{"-x", "-c", dir}, names...)...))
+		params.defaults.ask = func() (Printed, error) { return defaults, nil }
+		want := Printed(postconf(t, append([]string{"-x", "-c", dir}, names...)...))
 		for _, name := range names {
 			got, err := params.Value(name)
 			if err != nil {
 				t.Fatalf("%s: %v\n%s", name, err, text)
 			}
 			// postconf folds what it prints at blanks.
-			if got = strings.Join(strings.Fields(got), " "); got != want[name] {
-				t.Errorf("%s\n got %q\nwant %q\n%s", name, got, want[name], text)
+			said, _ := want.lookup(name)
+			if got = strings.Join(strings.Fields(got), " "); got != said {
+				t.Errorf("%s\n got %q\nwant %q\n%s", name, got, said, text)
 			}
 		}
 	})

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -130,6 +131,7 @@ func (l *loader) policy(s *plan.Service, row *Row) {
 		Wakeup:      pool.Duration(l.number(row, fieldWakeup, row.Wakeup, 0)) * pool.Second,
 		WakeupOnUse: strings.HasSuffix(row.Wakeup, "?"),
 		KillAfter:   StopSeconds * pool.Second,
+		Ramp:        Ramp,
 	}
 }
 
@@ -199,9 +201,10 @@ func (l *loader) below(s *plan.Service, row *Row, private bool) {
 	if private {
 		class = "private/"
 	}
-	s.Canonical = class + row.Name
+	whole := l.config.QueueDir + "/" + class + row.Name
+	s.Canonical = whole[len(whole)-len(class)-len(row.Name):]
 	e := plan.Endpoint{
-		Network: plan.NetUnix, Path: l.config.QueueDir + "/" + s.Canonical, Mode: 0o666,
+		Network: plan.NetUnix, Path: whole, Mode: 0o666,
 		UID: l.config.MailOwner.UID, GID: l.config.MailOwner.GID, AsOwner: true, Backlog: l.backlog(s),
 	}
 	switch s.Transport {
@@ -211,6 +214,19 @@ func (l *loader) below(s *plan.Service, row *Row, private bool) {
 		e.Network = plan.NetUnixgram
 	}
 	s.Endpoints = []plan.Endpoint{e}
+}
+
+// program is the path of a command, one string for all services that share it.
+func (l *loader) program(command string) string {
+	path, ok := l.programs[command]
+	if !ok {
+		path = l.config.DaemonDir + "/" + command
+		if l.programs == nil {
+			l.programs = map[string]string{}
+		}
+		l.programs[command] = path
+	}
+	return path
 }
 
 // command makes the argument vector, in the order that Postfix's daemons
@@ -223,7 +239,7 @@ func (l *loader) command(s *plan.Service, row *Row) {
 			"write y or n, or set compatibility_level = 3.6 in main.cf",
 			fmt.Sprintf("%s: line %d: using backwards-compatible default setting chroot=y", row.file, row.line.first))
 	}
-	args := make([]string, 0, 10+len(row.Args))
+	args := l.args[:0]
 	args = append(args, row.Command)
 	switch s.Policy.Limit {
 	case 1:
@@ -251,8 +267,9 @@ func (l *loader) command(s *plan.Service, row *Row) {
 		args = append(args, "-s", strconv.Itoa(len(s.Endpoints)))
 	}
 	args = append(args, row.Args...)
+	l.args, args = args, slices.Clone(args)
 	s.Command = plan.Command{
-		Path: l.config.DaemonDir + "/" + row.Command, Args: args, Env: l.config.Environment,
+		Path: l.program(row.Command), Args: args, Env: l.config.Environment,
 		Dir: l.config.QueueDir, Umask: 0o077, IgnoreSIGPIPE: true,
 	}
 	if s.Policy.Stress {

@@ -28,7 +28,8 @@ func (d *daemon) configure() error {
 	}
 	for _, path := range postconfs {
 		if _, err := os.Stat(path); err == nil {
-			options.DefaultsFrom = mastercf.PostconfDefaults(path)
+			said, err := ask(path)
+			options.DefaultsFrom = func() (mastercf.Printed, error) { return said, err }
 			break
 		}
 	}
@@ -66,6 +67,7 @@ func (d *daemon) reload() (*master.Proposal, error) {
 		Accepted: func() {
 			d.config = config
 			d.log.follow(config, d.flags.verbose)
+			go shed()
 		},
 	}, nil
 }

@@ -45,6 +45,7 @@ type daemon struct {
 // Main is master(8). It returns the exit status.
 func Main(args []string) int {
 	unix.Umask(0o077)
+	debug.SetGCPercent(garbagePercent)
 	d := &daemon{args: args, ready: background(), log: newLogs()}
 	if err := d.run(); err != nil {
 		d.log.fatal(err)
@@ -108,6 +109,12 @@ func (d *daemon) serve() error {
 		}
 	}
 	tellReady(d.ready)
+	go func() {
+		// The loop answers once it has begun to watch all its sockets.
+		if m.Call(context.Background(), func() {}) == nil {
+			shed()
+		}
+	}()
 	if d.flags.exitAfter > 0 {
 		time.AfterFunc(d.flags.exitAfter, func() {
 			d.log.info("master exit time has arrived")

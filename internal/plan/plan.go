@@ -27,13 +27,13 @@ type Service struct {
 	// Pos is where the service is written, for diagnostics after parsing
 	// (an address in use, a program that does not exist).
 	Pos Pos
-	// Transport is how clients reach it.
+	// Transport is how clients reach it; Protocol how a worker gets the
+	// sockets and tells idle from busy.
 	Transport Transport
+	Protocol  Protocol
 	// Endpoints are the addresses to listen at, in the order in which a child
 	// receives them. Never empty.
 	Endpoints []Endpoint
-	// Protocol is how a worker gets the sockets and tells idle from busy.
-	Protocol Protocol
 	// Command is the program and the surroundings it is born into.
 	Command Command
 	// Policy is how its pool lives.
@@ -104,25 +104,25 @@ const (
 // Endpoint is one address to listen at. It is comparable: two equal endpoints
 // are one socket, which a reload keeps open.
 type Endpoint struct {
-	Network Network
 	// Addr is an IP address in text form, "" for every address of both
 	// families on one socket; Port goes with it. TCP, UDP (and the CID in
 	// decimal for vsock).
 	Addr string
-	Port uint32
 	// Path is the absolute path of a unix socket or fifo. A leading "@" makes
 	// it an abstract name.
 	Path string
-	// Mode is the permission bits of the socket or fifo file.
-	Mode uint32
 	// UID and GID own the file; -1 leaves them as they come.
 	UID, GID int
+	// Backlog is the length of the accept queue asked of the kernel.
+	Backlog int
+	Port    uint32
+	// Mode is the permission bits of the socket or fifo file.
+	Mode    uint32
+	Network Network
 	// AsOwner has the file made with its owner's powers alone, and whatever
 	// file lies in its place replaced, as Postfix does. Otherwise a folder of
 	// root's is worked in as root, and only a stale socket or fifo is replaced.
 	AsOwner bool
-	// Backlog is the length of the accept queue asked of the kernel.
-	Backlog int
 	// V6Only has an IPv6 socket leave IPv4 alone.
 	V6Only bool
 }

@@ -44,8 +44,10 @@ func TestDiagnosticIsOneLineWithPlaceAndRemedy(t *testing.T) {
 	}{
 		{plan.Diagnostic{What: "no such port"}, "no such port"},
 		{plan.Diagnostic{Pos: plan.Pos{File: "master.cf"}, What: "cannot read"}, "master.cf: cannot read"},
-		{plan.Diagnostic{Pos: plan.Pos{File: "master.cf", Line: 3}, What: "no such port", Instead: "write a number"},
-			"master.cf:3: no such port; write a number"},
+		{
+			plan.Diagnostic{Pos: plan.Pos{File: "master.cf", Line: 3}, What: "no such port", Instead: "write a number"},
+			"master.cf:3: no such port; write a number",
+		},
 		{plan.Diagnostic{Pos: plan.Pos{File: "f", Line: 3, Col: 9}, What: "w"}, "f:3:9: w"},
 	} {
 		if got := c.d.String(); got != c.want {

@@ -109,3 +109,21 @@ func TestSteadyStateAllocates(t *testing.T) {
 		t.Errorf("%.1f allocations in the steady state, want none", n)
 	}
 }
+
+// TestSleepersOnlyWatch holds Policy.Sleeps to what a pool does: whoever relies
+// on it makes no pool until a client comes.
+func TestSleepersOnlyWatch(t *testing.T) {
+	for _, policy := range []pool.Policy{
+		{},
+		{Limit: 1},
+		{Limit: 9, Stress: true, Ramp: 4, Throttle: pool.Second},
+		{Wakeup: pool.Second},
+		{Wakeup: pool.Second, WakeupOnUse: true},
+		{Patience: pool.Second, KillAfter: pool.Second},
+	} {
+		actions := pool.New(policy, new(pool.Generations)).Step(1, pool.Event{Kind: pool.Started})
+		if watches := len(actions) == 1 && actions[0].Kind == pool.Watch; watches != policy.Sleeps() {
+			t.Errorf("%v: does %v, sleeps is %v", policy, actions, policy.Sleeps())
+		}
+	}
+}

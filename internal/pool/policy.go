@@ -209,3 +209,9 @@ func (b *Backoff) wait(failures int) Duration {
 	}
 	return Duration(min(wait, max(most, float64(b.First))))
 }
+
+// Sleeps tells whether a pool that has Started does nothing but Watch until a
+// first client comes.
+func (p *Policy) Sleeps() bool {
+	return (p.Wakeup <= 0 || p.WakeupOnUse) && p.Min <= 0 && p.Spare <= 0
+}

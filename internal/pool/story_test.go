@@ -249,10 +249,17 @@ var actionKinds = []struct {
 	kind pool.ActionKind
 	name string
 }{
-	{pool.Watch, "watch"}, {pool.Unwatch, "unwatch"}, {pool.Birth, "birth"},
-	{pool.Terminate, "TERM"}, {pool.Kill, "KILL"}, {pool.Arm, "arm"},
-	{pool.Wake, "wake"}, {pool.Rotate, "rotate"}, {pool.Look, "look"},
-	{pool.Tell, "tell"}, {pool.Gone, "gone"},
+	{pool.Watch, "watch"},
+	{pool.Unwatch, "unwatch"},
+	{pool.Birth, "birth"},
+	{pool.Terminate, "TERM"},
+	{pool.Kill, "KILL"},
+	{pool.Arm, "arm"},
+	{pool.Wake, "wake"},
+	{pool.Rotate, "rotate"},
+	{pool.Look, "look"},
+	{pool.Tell, "tell"},
+	{pool.Gone, "gone"},
 }
 
 // parseEvent understands the words of pool.Event.String, and shorter ones

@@ -43,8 +43,10 @@ func (p Policy) String() string {
 		name string
 		span Duration
 	}{
-		{" throttle=", p.Throttle}, {" wakeup=", p.Wakeup},
-		{" kill-after=", p.KillAfter}, {" patience=", p.Patience},
+		{" throttle=", p.Throttle},
+		{" wakeup=", p.Wakeup},
+		{" kill-after=", p.KillAfter},
+		{" patience=", p.Patience},
 	} {
 		if f.span > 0 {
 			s += f.name + f.span.String()

@@ -11,7 +11,9 @@ import (
 // see it and little else in the story.
 func TestShrink(t *testing.T) {
 	w := New(3)
-	w.Run(3000)
+	if failure := w.Run(3000); failure != nil {
+		t.Fatal(failure)
+	}
 	s := w.services[0]
 	s.record.add(w.clock(), pool.Event{Kind: pool.Pardoned + 1}, nil)
 	if n := len(s.record.entries); n < 50 {

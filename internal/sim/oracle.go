@@ -30,7 +30,6 @@ type Oracle struct {
 	mustCrash  bool // a throttle has to begin
 	mustRotate bool
 	mustDie    bool // a death has to be told
-	mayWarn    bool
 	woken      bool
 	suspect    pool.Note
 	saved      kid // the one that the event has taken out of the books
@@ -138,12 +137,19 @@ func (o *Oracle) enter(ev pool.Event) {
 }
 
 func (o *Oracle) enterClient(waiting int) {
-	if !o.watching {
+	if !o.started || o.removed || o.throttled() || !o.watching && waiting == 0 {
 		return
 	}
-	o.births = min(max(waiting, 1), max(o.policy.Ramp, 1))
+	total, counted := o.Counts()
+	o.births = min(max(waiting, 1), max(o.policy.Ramp, 1)) - counted
 	if o.policy.Limit > 0 {
-		o.births = min(o.births, o.policy.Limit-len(o.kids))
+		o.births = min(o.births, o.policy.Limit-total)
+	}
+	if o.births <= 0 {
+		o.births = 0
+		return
+	}
+	if o.policy.Limit > 0 {
 		if o.policy.Stress && o.policy.Limit > 1 && o.births+len(o.kids) >= o.policy.Limit {
 			o.mustRotate = o.stressTo <= o.now
 			o.stressTo = o.now + pool.Time(memory)

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+)
+
+// Exit statuses.
+const (
+	exitDone   = 0
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+// nouns are the commands below brood, each made in the file of its name.
+var nouns = []func() *cobra.Command{
+	demoCommand,
+	demoWorkerCommand,
+	postfixCommand,
+	versionCommand,
+}
+
+// usageError is a command line that means nothing.
+type usageError struct{ error }
+
+// run is the whole command. It returns the exit status.
+func run(args []string, stdout, stderr io.Writer) int {
+	root, began := rootCommand()
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	command, err := root.ExecuteC()
+	if err == nil {
+		return exitDone
+	}
+	fmt.Fprintln(stderr, "brood:", err)
+	// What fails before a command begins is the fault of the command line.
+	if usage := (usageError{}); errors.As(err, &usage) || !*began {
+		fmt.Fprintf(stderr, "Try '%s --help'.\n", command.CommandPath())
+		return exitUsage
+	}
+	return exitFailed
+}
+
+// rootCommand puts the commands together. What it points to becomes true when
+// the command line has been understood.
+func rootCommand() (root *cobra.Command, began *bool) {
+	began = new(bool)
+	root = &cobra.Command{
+		Use:   "brood",
+		Short: "A process manager that gives birth to workers when clients wait",
+		Long: `brood shows what broodd does and installs it.
+
+broodd is the daemon: it owns listening sockets, gives birth to a worker when a
+client waits, bounds the pool, buries the dead, holds back what crashes at
+birth, and says why. It is a drop-in for Postfix's master(8).`,
+		Example: `  brood demo                        see it work, in ten seconds
+  brood postfix install --dry-run   what it would take to run your Postfix`,
+		Args:          cobra.NoArgs,
+		RunE:          chooseOne,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		PersistentPreRun: func(*cobra.Command, []string) {
+			*began = true
+		},
+	}
+	for _, noun := range nouns {
+		root.AddCommand(noun())
+	}
+	root.SetHelpTemplate(root.HelpTemplate() + `
+Exit status: 0 done, 1 failed, 2 usage.
+`)
+	return root, began
+}
+
+// chooseOne is the RunE of a command that has others below it: it names them.
+func chooseOne(cmd *cobra.Command, _ []string) error {
+	cmd.SetOut(cmd.ErrOrStderr())
+	if err := cmd.Help(); err != nil {
+		return err
+	}
+	fmt.Fprintln(cmd.ErrOrStderr())
+	return usageError{fmt.Errorf("%s wants one of its commands", cmd.CommandPath())}
+}

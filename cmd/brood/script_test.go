@@ -1,0 +1,118 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// patience bounds every wait of a script.
+const patience = 60 * time.Second
+
+// exits runs a command and wants a certain exit status: exits 2 brood nonsense.
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits STATUS COMMAND [ARG...]")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	status := 0
+	if err := ts.Exec(args[1], args[2:]...); err != nil {
+		exit := (*exec.ExitError)(nil)
+		if !errors.As(err, &exit) {
+			ts.Fatalf("%v", err)
+		}
+		status = exit.ExitCode()
+	}
+	if status != want {
+		ts.Fatalf("%s: exit status %d, want %d", strings.Join(args[1:], " "), status, want)
+	}
+}
+
+// await waits until a file is there that matches a pattern.
+func await(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: await PATTERN")
+	}
+	until(ts, args[0], func() bool {
+		found, err := filepath.Glob(ts.MkAbs(args[0]))
+		ts.Check(err)
+		return len(found) > 0
+	})
+}
+
+// noProcess wants every process to be gone that names a text in its arguments
+// or lives in a directory of that name.
+func noProcess(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: noprocess TEXT")
+	}
+	until(ts, "the processes to be gone", func() bool { return len(processes(args[0])) == 0 })
+}
+
+func processes(text string) []string {
+	var found []string
+	all, _ := filepath.Glob("/proc/[0-9]*")
+	for _, proc := range all {
+		if proc == "/proc/"+strconv.Itoa(os.Getpid()) {
+			continue
+		}
+		arguments, _ := os.ReadFile(proc + "/cmdline")
+		home, _ := os.Readlink(proc + "/cwd")
+		if bytes.Contains(arguments, []byte(text)) || strings.Contains(home, text) {
+			found = append(found, proc)
+		}
+	}
+	return found
+}
+
+func until(ts *testscript.TestScript, what string, holds func() bool) {
+	deadline := time.After(patience)
+	again := time.NewTicker(5 * time.Millisecond)
+	defer again.Stop()
+	for !holds() {
+		select {
+		case <-again.C:
+		case <-deadline:
+			ts.Fatalf("waited in vain for %s", what)
+		}
+	}
+}
+
+// columns wants no line of a file to be longer than that.
+func columns(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: columns N FILE")
+	}
+	most, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	for line := range strings.Lines(ts.ReadFile(args[1])) {
+		line = strings.TrimRight(line, "\r\n")
+		if n := utf8.RuneCountInString(line); n > most {
+			ts.Fatalf("%d columns: %s", n, line)
+		}
+	}
+}
+
+// differ compares two files byte by byte: differ A B wants a difference, and
+// ! differ A B wants none. cmp would print whole programs.
+func differ(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: [!] differ FILE FILE")
+	}
+	a, err := os.ReadFile(ts.MkAbs(args[0]))
+	ts.Check(err)
+	b, err := os.ReadFile(ts.MkAbs(args[1]))
+	ts.Check(err)
+	if bytes.Equal(a, b) != neg {
+		ts.Fatalf("%s and %s: %d and %d bytes, alike: %v", args[0], args[1], len(a), len(b), bytes.Equal(a, b))
+	}
+}

@@ -1,0 +1,261 @@
+package master
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/brood-project/brood/internal/plan"
+	"github.com/brood-project/brood/internal/pool"
+	"github.com/brood-project/brood/masterproto"
+)
+
+// roleVariable turns the test binary into a child.
+const roleVariable = "BROOD_TEST_ROLE"
+
+func TestMain(m *testing.M) {
+	switch os.Getenv(roleVariable) {
+	case "":
+		os.Exit(m.Run())
+	case "crash":
+		os.Exit(7)
+	case "stubborn":
+		signal.Ignore(syscall.SIGTERM)
+		serve()
+	default:
+		serve()
+	}
+}
+
+// serve is an honest child: it takes one client after another, tells it its pid,
+// and is done with it when the client says so. End-of-file on the status
+// channel ends it, but for the stubborn one.
+func serve() {
+	status := os.NewFile(masterproto.FDStatus, "status")
+	stubborn := os.Getenv(roleVariable) == "stubborn"
+	go func() {
+		_, _ = status.Read(make([]byte, 1))
+		if !stubborn {
+			os.Exit(0)
+		}
+	}()
+	l, err := net.FileListener(os.NewFile(masterproto.FDListen, "listener"))
+	if err != nil {
+		os.Exit(3)
+	}
+	generation, _ := masterproto.ParseGeneration(os.Getenv(masterproto.EnvGeneration))
+	report := func(s masterproto.State) {
+		_, _ = status.Write(masterproto.AppendStatus(nil, masterproto.Status{
+			PID: int32(os.Getpid()), Generation: generation, State: s,
+		}))
+	}
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			os.Exit(4)
+		}
+		report(masterproto.Taken)
+		fmt.Fprintln(c, os.Getpid())
+		_, _ = io.Copy(io.Discard, c)
+		c.Close()
+		report(masterproto.Available)
+	}
+}
+
+// world is a running Master with what a test needs to look at it.
+type world struct {
+	t     *testing.T
+	dir   string
+	m     *Master
+	ended chan os.Signal
+
+	mu    sync.Mutex
+	next  *plan.Plan
+	fails error
+	lines []string
+	news  *sync.Cond
+}
+
+// start runs a Master with the services given.
+func start(t *testing.T, services ...*plan.Service) *world {
+	t.Helper()
+	w := &world{t: t, dir: t.TempDir(), ended: make(chan os.Signal, 1)}
+	w.news = sync.NewCond(&w.mu)
+	m, err := New(Options{
+		First:     w.place(services...),
+		Reload:    w.reload,
+		Describe:  "test",
+		LimitFile: "the test",
+		Log:       slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Births:    2,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.m = m
+	go func() { w.ended <- m.Run() }()
+	t.Cleanup(w.end)
+	return w
+}
+
+// place gives services their sockets below the test's directory.
+func (w *world) place(services ...*plan.Service) *plan.Plan {
+	for _, s := range services {
+		if s.Endpoints == nil {
+			s.Endpoints = []plan.Endpoint{{
+				Network: plan.NetUnix, Path: filepath.Join(w.dir, s.Name), Mode: 0o600, UID: -1, GID: -1, Backlog: 100,
+			}}
+		}
+	}
+	return &plan.Plan{Services: services}
+}
+
+// Write takes a log line.
+func (w *world) Write(b []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.lines = append(w.lines, strings.TrimSpace(string(b)))
+	w.news.Broadcast()
+	return len(b), nil
+}
+
+// logged waits for a log line that holds text, from the line number from on,
+// and returns the number of the line after it.
+func (w *world) logged(from int, text string) int {
+	w.t.Helper()
+	timeout := time.AfterFunc(20*time.Second, w.news.Broadcast)
+	defer timeout.Stop()
+	deadline := time.Now().Add(20 * time.Second)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for i := from; ; i++ {
+		for i >= len(w.lines) {
+			if time.Now().After(deadline) {
+				w.t.Fatalf("no log line holds %q; the log:\n%s", text, strings.Join(w.lines, "\n"))
+			}
+			w.news.Wait()
+		}
+		if strings.Contains(w.lines[i], text) {
+			return i + 1
+		}
+	}
+}
+
+func (w *world) reload() (*Proposal, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.fails != nil {
+		return nil, w.fails
+	}
+	return &Proposal{Plan: w.next}, nil
+}
+
+// propose reloads with other services.
+func (w *world) propose(services ...*plan.Service) {
+	w.mu.Lock()
+	w.next = w.place(services...)
+	w.mu.Unlock()
+	w.m.signals <- syscall.SIGHUP
+}
+
+// end stops the Master and kills what is left of its children.
+func (w *world) end() {
+	w.eventually("no children are left", func() bool {
+		left := 0
+		w.call(func() {
+			left = len(w.m.children) + len(w.m.births)
+			for pid := range w.m.children {
+				w.m.kill(pid, syscall.SIGKILL) // a client that left may have had it born just now
+			}
+		})
+		return left == 0
+	})
+	w.m.signals <- syscall.SIGTERM
+	<-w.ended
+}
+
+func (w *world) call(f func()) {
+	w.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	if err := w.m.Call(ctx, f); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// eventually polls what tells of itself in no other way.
+func (w *world) eventually(what string, ok func() bool) {
+	w.t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !ok(); {
+		if time.Now().After(deadline) {
+			w.t.Fatalf("waited in vain: %s", what)
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// view is the pool of a service as it stands.
+func (w *world) view(name string) (v pool.View) {
+	w.t.Helper()
+	w.call(func() { v = w.m.life(w.m.services[name]).View() })
+	return v
+}
+
+// client is a connection and the pid of the child that took it.
+type client struct {
+	net.Conn
+	pid int
+}
+
+func (w *world) connect(name string) net.Conn {
+	w.t.Helper()
+	c, err := net.Dial("unix", filepath.Join(w.dir, name))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() { c.Close() })
+	return c
+}
+
+// served waits until a child has taken the connection.
+func (w *world) served(c net.Conn) client {
+	w.t.Helper()
+	_ = c.SetDeadline(time.Now().Add(20 * time.Second))
+	line, err := bufio.NewReader(c).ReadString('\n')
+	if err != nil {
+		w.t.Fatalf("nobody took the client: %v", err)
+	}
+	got := client{Conn: c}
+	if _, err := fmt.Sscan(line, &got.pid); err != nil {
+		w.t.Fatal(err)
+	}
+	return got
+}
+
+// service is one whose children are this test binary in a role.
+func serviceOf(t *testing.T, name, role string, policy pool.Policy) *plan.Service {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &plan.Service{
+		Name: name, Key: name, Canonical: name, Transport: plan.Unix, Protocol: plan.ProtocolPostfix,
+		Command: plan.Command{
+			Path: self, Args: []string{role}, Dir: "/", Umask: 0o077,
+			Env: append(os.Environ(), roleVariable+"="+role),
+		},
+		Policy: policy,
+	}
+}
