@@ -123,12 +123,22 @@ func (y *Nursery) Close() {
 	}
 }
 
-// spawn is the life of a spawner.
+// spawn is the life of a spawner. One whose children are to be told of our
+// death keeps its thread for itself, for ever: the kernel tells them when that
+// thread ends, and a thread that others use may end with one of them.
 func (y *Nursery) spawn() {
+	bound := false
 	for {
-		o, ok := y.next()
+		o, ok := y.next(bound)
 		if !ok {
+			if bound {
+				select {}
+			}
 			return
+		}
+		if o.spec.DeathSignal != 0 && !bound {
+			runtime.LockOSThread()
+			bound = true
 		}
 		pid, err := Start(o.spec)
 		y.done(Birth{Token: o.token, PID: pid, Err: err})
@@ -136,12 +146,12 @@ func (y *Nursery) spawn() {
 }
 
 // next takes the first order, waiting for one; false tells the spawner to
-// leave.
-func (y *Nursery) next() (order, bool) {
+// leave. One that is bound to its thread stays.
+func (y *Nursery) next(bound bool) (order, bool) {
 	y.mu.Lock()
 	defer y.mu.Unlock()
 	for len(y.queue) == y.head {
-		if y.closed || y.idle >= y.wanted {
+		if y.closed || y.idle >= y.wanted && !bound {
 			y.spawners--
 			return order{}, false
 		}

@@ -161,8 +161,14 @@ var lifeKeys = []*key{
 	{
 		name: "start.timeout", kind: kindTime, preset: `"10s"`, min: int64(timeMin), max: int64(timeMax), zero: "never", only: notInetd,
 		also: []string{"timeoutstartsec", "start_timeout", "startsecs"},
-		doc:  "How long a new worker may take until it is ready: READY=1 with systemd, the first report with postfix, the first client taken with the others.",
+		doc:  "How long a new worker may take until it is ready: the first report with postfix, READY=1 with systemd and start.notify, the first client taken with the others. There it only bounds how long no other is born in its place.",
 		put:  func(d *draft, v value) { d.service.Start.Timeout = v.duration() },
+	},
+	{
+		name: "start.notify", kind: kindFlag, preset: "false", only: systemd,
+		also: []string{"notify", "sd_notify"},
+		doc:  "Whether a worker says READY=1 once it can serve. One that has not by start.timeout is ended, and counts as a failed start.",
+		put:  func(d *draft, v value) { d.service.Start.Notify = v.flag },
 	},
 	{
 		name: "start.ramp", kind: kindCount, preset: "4", min: 1, max: 1000,
