@@ -101,6 +101,16 @@ func (p *Pool) probeIsWell() {
 	p.fails.halfOpen, p.fails.probe, p.fails.probeAt = false, nil, 0
 }
 
+// probeLives finds the probe alive after as long as the wait was; one that has
+// no pid yet is no proof.
+func (p *Pool) probeLives() {
+	if !p.fails.probe.born {
+		p.fails.probeAt = p.now + Time(p.fails.wait)
+		return
+	}
+	p.probeIsWell()
+}
+
 // served forgets the failures when a child that was born since has served a
 // client.
 func (p *Pool) served(c *child) {

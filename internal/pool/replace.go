@@ -94,8 +94,8 @@ func (p *Pool) replace() {
 func (p *Pool) turn(c *child) bool {
 	free := !p.opaque() && c.state == available
 	switch {
-	case free && p.available > max(1, p.policy.Spare) && p.staying > p.policy.Min:
-		// It is not missed: another is free.
+	case free && p.available-p.unheard > max(1, p.policy.Spare) && p.staying-p.turns.now > p.policy.Min:
+		// It is not missed: another is free, and known to be well.
 		p.beginTurn(c)
 		p.retire(c)
 	case p.full() || p.allowed() && !p.canTake():

@@ -150,8 +150,9 @@ func (p *Pool) fit() {
 
 // shrinking is how a pool finds out that it is larger than it needs to be.
 type shrinking struct {
-	at  Time // when the surplus of since then is retired
-	low int  // the fewest that were free since
+	at    Time // look again who is not needed
+	since Time // when the count of low began
+	low   int  // the fewest that were free since
 	// Of an opaque pool: when a client last had to wait too long, when one
 	// was last seen at all, and how often one of the surplus is retired.
 	needed     Time
@@ -182,13 +183,20 @@ func (p *Pool) settleShrink() {
 		s.step = 0
 		s.at = max(s.needed, p.now) + Time(p.policy.Idle)
 	default:
-		s.low = p.available
-		s.at = p.now + Time(p.policy.Idle)
+		p.shrinkFrom()
 	}
 }
 
-// shrinkDue retires as many as nobody needed all the time, the longest idle
-// first.
+// shrinkFrom begins to count how many are free all the time.
+func (p *Pool) shrinkFrom() {
+	s := &p.shrink
+	s.since, s.low = p.now, p.available
+	s.at = p.now + Time(p.policy.Idle)
+}
+
+// shrinkDue retires those who were free for all of Idle themselves, and as many
+// more as were not needed all that time though each had a client now and then.
+// The longest free go first.
 func (p *Pool) shrinkDue() {
 	s := &p.shrink
 	s.at = 0
@@ -196,16 +204,26 @@ func (p *Pool) shrinkDue() {
 		p.shrinkOpaque()
 		return
 	}
-	for surplus := min(s.low-p.policy.Spare, p.surplus()); surplus > 0; surplus-- {
+	idle := Time(p.policy.Idle)
+	unneeded := 0
+	if s.since+idle <= p.now {
+		unneeded = s.low - p.policy.Spare
+		p.shrinkFrom()
+	}
+	for ; p.surplus() > 0; unneeded-- {
 		c := p.first(byFree)
-		if c == nil {
-			return
+		if free := c.links[work].at; free > p.now || unneeded <= 0 && free+idle > p.now {
+			break
 		}
-		if !c.heard && p.now < c.since+Time(p.policy.startSpan()) {
-			p.enqueue(byFree, c, p.now) // it may not have started yet
+		if start := c.since + Time(p.policy.startSpan()); !c.born || !c.heard && start > p.now {
+			p.enqueue(byFree, c, max(start-idle, p.now+1)) // it may not have started yet
 			continue
 		}
 		p.leaveUnneeded(c)
+	}
+	s.at = s.since + idle
+	if c := p.first(byFree); c != nil && c.links[work].at+idle > p.now {
+		s.at = min(s.at, c.links[work].at+idle)
 	}
 }
 

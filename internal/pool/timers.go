@@ -46,7 +46,7 @@ func (p *Pool) expire() {
 		p.shrinkDue()
 	}
 	if due(p.fails.probeAt, p.now) {
-		p.probeIsWell()
+		p.probeLives()
 	}
 	if due(p.ceiling.askAt, p.now) {
 		p.ask()
