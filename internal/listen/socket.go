@@ -109,6 +109,22 @@ func RemoveAll(sockets []*Socket) {
 	})
 }
 
+// LeaveAll closes our descriptors and takes the names of paths away. Whoever
+// else holds one of the sockets still listens.
+func LeaveAll(sockets []*Socket) {
+	if len(sockets) == 0 {
+		return
+	}
+	batch.run(func() {
+		for _, s := range sockets {
+			if s.Endpoint.Path != "" && !isAbstract(s.Endpoint) {
+				s.removeName(pathName(s.Endpoint.Path))
+			}
+			s.Close()
+		}
+	})
+}
+
 func (s *Socket) fail(op string, err error) error {
 	return &Error{Op: op, Endpoint: s.Endpoint, Err: err}
 }

@@ -17,12 +17,17 @@ import (
 	"github.com/brood-project/brood/internal/pool"
 )
 
-// This file holds every line that the loop logs. The wording of those that
+// This file holds every line that the loop logs of services of master.cf, and of
+// itself; log_native.go those of brood.toml. The wording of those that
 // Postfix has too is Postfix's, because other programs read them; what we add
 // stands behind it.
 
 // tell logs what a pool has to say.
 func (m *Master) tell(s *service, a *pool.Action) {
+	if s.plan.Wishes != nil {
+		m.tellNative(s, a)
+		return
+	}
 	//exhaustive:enforce
 	switch a.Note {
 	case pool.NoteDied:

@@ -44,6 +44,8 @@ func (m *Master) readable(events []unix.EpollEvent) {
 		src := m.poller.source(&events[i])
 		switch {
 		case src == nil: // closed within this batch
+		case m.notify != nil && src == &m.notify.source:
+			m.readNotify()
 		case src.socket == nil:
 			m.readStatus(src.service)
 		default:
@@ -52,35 +54,48 @@ func (m *Master) readable(events []unix.EpollEvent) {
 	}
 }
 
-// clientWaits tells the policy of a client, and, where it could have several
-// children on their way, how many there are: after the first was sent for,
-// because counting takes time.
+// clientWaits tells the policy of a client. How many there are it asks for,
+// where it needs to know; but one whose children are born for one client each
+// wants the number at once.
 func (m *Master) clientWaits(src *source) {
 	s := src.service
 	src.armed = false
 	m.markDirty(s)
-	m.step(s, pool.Event{Kind: pool.ClientWaits})
-	if s.plan.Policy.Ramp <= 1 {
-		return
+	ev := pool.Event{Kind: pool.ClientWaits}
+	if s.plan.Policy.Single {
+		ev.N = m.waitingAll(s)
 	}
-	if n, err := src.socket.Waiting(); err == nil && n > 1 {
-		m.step(s, pool.Event{Kind: pool.ClientWaits, N: int32(n)})
-	}
+	m.step(s, ev)
 }
 
 // answered takes the outcome of a birth.
 func (m *Master) answered(b child.Birth) {
-	generation := uint32(b.Token)
-	s := m.births[generation]
-	delete(m.births, generation)
+	birth := m.births[uint32(b.Token)]
+	delete(m.births, birth.generation)
+	s := birth.service
 	s.birthEnded()
+	if err := birth.release(b.PID); err != nil {
+		m.logOutputFailed(s, err)
+	}
 	if b.Err != nil {
-		m.step(s, pool.Event{Kind: pool.Stillborn, Generation: generation, Code: m.tellStillborn(s, b.Err)})
+		m.stillborn(s, birth.generation, b.Err)
+		m.hearHeld()
 		return
 	}
-	m.children[int32(b.PID)] = s
-	m.step(s, pool.Event{Kind: pool.Born, Generation: generation, PID: int32(b.PID)})
+	w := &worker{service: s, pid: int32(b.PID), generation: birth.generation, output: birth.stream, main: -1}
+	m.children[w.pid] = w
+	m.step(s, pool.Event{Kind: pool.Born, Generation: w.generation, PID: w.pid})
+	m.hearHeld()
 	m.reap() // it may have died while its pid was not known
+}
+
+// stillborn answers a birth that came to nothing.
+func (m *Master) stillborn(s *service, generation uint32, err error) {
+	ev := pool.Event{Kind: pool.Stillborn, Generation: generation}
+	if err != errNoClient {
+		ev.Code = m.tellStillborn(s, err)
+	}
+	m.step(s, ev)
 }
 
 // signalled does what a signal asks for.
@@ -91,7 +106,11 @@ func (m *Master) signalled(s os.Signal) {
 	case unix.SIGHUP:
 		m.reload()
 	default:
-		m.ended = s
+		if !m.opts.Gentle {
+			m.ended = s
+			return
+		}
+		m.farewell(s)
 	}
 }
 
@@ -102,13 +121,18 @@ func (m *Master) reap() {
 		if !ok {
 			return
 		}
-		s := m.children[int32(d.PID)]
-		if s == nil {
+		w := m.children[int32(d.PID)]
+		if w == nil {
 			continue // a stranger's orphan: it falls to pid 1
 		}
-		m.readStatus(s) // what it said before it died comes before its death
-		delete(m.children, int32(d.PID))
-		m.step(s, pool.Event{Kind: pool.Died, PID: int32(d.PID), Code: exitCode(d.Status)})
+		// What it said before it died comes before its death.
+		m.readStatus(w.service)
+		m.readNotify()
+		delete(m.children, w.pid)
+		m.dying = w
+		m.step(w.service, pool.Event{Kind: pool.Died, PID: w.pid, Code: exitCode(d.Status)})
+		m.dying = nil
+		w.forget()
 	}
 }
 
@@ -148,6 +172,9 @@ func (m *Master) settle() {
 		m.applyWatch(s)
 	}
 	m.dirty = m.dirty[:0]
+	if m.closing != nil && len(m.ending) == 0 {
+		m.ended = m.closing
+	}
 	switch next := m.rings.next(); {
 	case next == m.ringing:
 	case next == 0:

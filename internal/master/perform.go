@@ -3,7 +3,6 @@ package master
 import (
 	"golang.org/x/sys/unix"
 
-	"github.com/brood-project/brood/internal/child"
 	"github.com/brood-project/brood/internal/listen"
 	"github.com/brood-project/brood/internal/plan"
 	"github.com/brood-project/brood/internal/pool"
@@ -21,7 +20,19 @@ func (m *Master) perform(s *service, a *pool.Action) {
 	case pool.Terminate:
 		m.kill(a.PID, unix.SIGTERM)
 	case pool.Kill:
-		m.kill(a.PID, unix.SIGKILL)
+		m.end(s, a.PID)
+	case pool.Stop:
+		m.stop(s, a.PID)
+	case pool.Retire:
+		// No protocol has a word for it.
+	case pool.Snapshot:
+		m.picture(a.PID)
+	case pool.Measure:
+		m.measure(a.PID)
+	case pool.Offer:
+		m.tellPool(a.Pool, pool.SlotFree)
+	case pool.Ask:
+		m.tellPool(a.Pool, pool.Yield)
 	case pool.Arm:
 		m.rings.set(s, a.At)
 	case pool.Wake:
@@ -39,28 +50,26 @@ func (m *Master) perform(s *service, a *pool.Action) {
 
 // birth asks the nursery for a child. Whatever prevents that is an answer too.
 func (m *Master) birth(s *service, a *pool.Action) {
-	if err := m.openStatus(s); err != nil {
-		m.step(s, pool.Event{Kind: pool.Stillborn, Generation: a.Generation, Code: m.tellStillborn(s, err)})
+	b := m.conceive(s, a)
+	if err := m.equip(b); err != nil {
+		_ = b.release(0)
+		m.stillborn(s, a.Generation, err)
 		return
 	}
-	m.births[a.Generation] = s
+	m.births[a.Generation] = b
 	s.birthBegun()
-	m.nursery.Submit(uint64(a.Generation), m.spec(s, a))
-}
-
-// kill signals a child. It may be gone already, which its death will tell.
-func (m *Master) kill(pid int32, sig unix.Signal) {
-	if err := child.Signal(int(pid), sig); err != nil && err != unix.ESRCH {
-		m.logSignalFailed(pid, sig, err)
-	}
+	m.nursery.Submit(uint64(a.Generation), &b.spec)
 }
 
 // wake sends a wake-up to each of the service's addresses, outside the loop: it
 // makes a connection, which may take its time.
 func (m *Master) wake(s *service) {
 	endpoint, name, wake := s.plan.Endpoints[0], s.plan.Name, listen.Wake
-	if s.plan.Transport == plan.Pass {
+	switch {
+	case s.plan.Transport == plan.Pass:
 		wake = listen.WakePass
+	case s.plan.Protocol != plan.ProtocolPostfix:
+		wake = listen.Knock
 	}
 	go func() {
 		if err := wake(endpoint, m.opts.WakeUID, m.opts.WakeGID); err != nil {
@@ -73,5 +82,10 @@ func (m *Master) wake(s *service) {
 func (m *Master) gone(s *service) {
 	m.rings.set(s, 0)
 	m.closeStatus(s)
+	s.emptyStore()
+	delete(m.pools, s.pool)
 	delete(m.ending, s)
+	if m.opts.Output != nil && m.services[s.plan.Key] == nil {
+		m.opts.Output.Forget(s.plan.Name)
+	}
 }

@@ -3,11 +3,9 @@ package master
 import (
 	"golang.org/x/sys/unix"
 
-	"github.com/brood-project/brood/internal/child"
 	"github.com/brood-project/brood/internal/listen"
 	"github.com/brood-project/brood/internal/plan"
 	"github.com/brood-project/brood/internal/pool"
-	"github.com/brood-project/brood/masterproto"
 )
 
 // service is one service at work.
@@ -28,6 +26,14 @@ type service struct {
 	// are closed when the last has been answered.
 	births int
 	unused []func()
+
+	// missing: its sockets could not be opened yet. shut: they were closed,
+	// because its workers cannot be started. gaveUp: no more are tried.
+	missing, shut, gaveUp bool
+	// under are the ceilings that its pool has joined.
+	under []*pool.Ceiling
+	// stored are descriptors that its workers have had us keep.
+	stored []storedFile
 
 	ringAt pool.Time // place in the timer heap
 	ringIx int
@@ -103,25 +109,6 @@ func (m *Master) waitingAll(s *service) int32 {
 		total += n
 	}
 	return int32(total)
-}
-
-// spec is the birth of one child of a service.
-func (m *Master) spec(s *service, a *pool.Action) *child.Spec {
-	c := &s.plan.Command
-	args := c.Args
-	if a.Stress && c.StressArgs != nil {
-		args = c.StressArgs
-	}
-	files := make([]int, 0, masterproto.FDListen+len(s.listeners))
-	files = append(files, 0, 1, 2, m.flow[0], m.flow[1], s.status.theirs)
-	for _, src := range s.listeners {
-		files = append(files, src.fd)
-	}
-	return &child.Spec{
-		Path: c.Path, Args: args, Env: c.Env, Dir: c.Dir, Umask: c.Umask,
-		EnvMore: []string{masterproto.EnvGeneration + "=" + masterproto.FormatGeneration(a.Generation)},
-		Files:   files, IgnoreSIGPIPE: c.IgnoreSIGPIPE,
-	}
 }
 
 // openShared makes what all services share.
