@@ -162,14 +162,14 @@ func (l *ledger) client(n int) (want []Action) {
 		want = append(want, l.bear())
 	}
 	l.crowd = 0
-	if l.wakeOnBirth {
-		l.wakeOnBirth, l.wake = false, l.now
-	}
 	return want
 }
 
 func (l *ledger) bear() Action {
 	l.nextGen++
+	if l.wakeOnBirth {
+		l.wakeOnBirth, l.wake = false, l.now
+	}
 	l.lines = append(l.lines, line{gen: l.nextGen, state: 'a', started: l.now})
 	return Action{Kind: Birth, Generation: l.nextGen, Stress: l.policy.Stress && l.now < l.stress}
 }
