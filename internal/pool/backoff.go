@@ -105,7 +105,7 @@ func (p *Pool) probeIsWell() {
 // no pid yet is no proof.
 func (p *Pool) probeLives() {
 	if !p.fails.probe.born {
-		p.fails.probeAt = p.now + Time(p.fails.wait)
+		p.fails.probeAt = p.now + Time(max(p.fails.wait, Millisecond))
 		return
 	}
 	p.probeIsWell()

@@ -137,7 +137,7 @@ func (p *Pool) birth(r rank) *child {
 	p.do(Action{Kind: Birth, Generation: c.generation, Stress: p.stressed()})
 	if p.fails.halfOpen {
 		p.fails.probe = c
-		p.fails.probeAt = p.now + Time(p.fails.wait)
+		p.fails.probeAt = p.now + Time(max(p.fails.wait, p.policy.Backoff.First, Millisecond))
 	}
 	if p.wakeOnBirth {
 		p.wakeOnBirth = false

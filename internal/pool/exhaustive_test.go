@@ -199,26 +199,6 @@ func (l *life) story() string {
 	return "policy " + l.book.policy.String() + "\nstart\n" + strings.Join(lines, "\n") + "\n"
 }
 
-// clone copies a pool, but for its recorder.
-func (p *Pool) clone(gens *Generations) *Pool {
-	c := *p
-	c.gens, c.out, c.free, c.recorder = gens, nil, nil, Recorder{}
-	for f := p.free; f != nil; f = f.nextFree {
-		kid := *f
-		kid.nextFree, c.free = c.free, &kid
-	}
-	c.children, c.births = make(map[int32]*child), make(map[uint32]*child)
-	for k, v := range p.children {
-		kid := *v
-		c.children[k] = &kid
-	}
-	for k, v := range p.births {
-		kid := *v
-		c.births[k] = &kid
-	}
-	return &c
-}
-
 // fingerprint is everything that the time to come depends on: the books of the
 // pool and of the ledger, with times counted from now.
 func (l *life) fingerprint() string {
@@ -237,6 +217,7 @@ func (l *life) fingerprint() string {
 		}
 	}
 	p, b := l.pool, &l.book
+	add(int64(p.crowd), int64(b.crowd))
 	add(int64(l.looks), int64(b.policy.Limit), int64(b.policy.Wakeup), int64(l.gens.last), int64(b.nextGen))
 	add(int64(p.available), int64(p.unheard), int64(p.departing), int64(len(p.children)), int64(len(p.births)))
 	add(truth(p.started, p.removed, p.gone, p.watching, p.wakeOnBirth), truth(b.started, b.removed, b.gone, b.watching, b.wakeOnBirth, b.wasFull))

@@ -156,6 +156,9 @@ func (p *Pool) settle() {
 	p.fit()
 	p.replace()
 	p.grow()
+	if due(p.wakeAt, p.now) {
+		p.wakeUp() // a birth just now was the first
+	}
 	p.settleShrink()
 	p.gone = p.ended() && p.total() == 0
 	if p.gone {

@@ -71,10 +71,10 @@ func (p *Pool) expireQueues() {
 		p.startDue(c)
 	}
 	for c := p.dueIn(byBeat); c != nil; c = p.dueIn(byBeat) {
-		p.hang(c, NoteSilent)
+		p.hangIn(byBeat, c, NoteSilent)
 	}
 	for c := p.dueIn(byBusy); c != nil; c = p.dueIn(byBusy) {
-		p.hang(c, NoteBusy)
+		p.hangIn(byBusy, c, NoteBusy)
 	}
 	for c := p.dueIn(byHeir); c != nil; c = p.dueIn(byHeir) {
 		p.succeed(c)
@@ -82,6 +82,16 @@ func (p *Pool) expireQueues() {
 	for c := p.dueIn(byAge); c != nil; c = p.dueIn(byAge) {
 		p.wear(c, ReasonAge)
 	}
+}
+
+// hangIn ends a child that has passed its limit in a queue. One whose pid is not
+// known yet cannot be ended.
+func (p *Pool) hangIn(name queueName, c *child, note Note) {
+	if !c.born {
+		p.enqueue(name, c, p.now)
+		return
+	}
+	p.hang(c, note)
 }
 
 // extend puts a child that has asked for more time back in its queue; false if
@@ -155,7 +165,7 @@ func (p *Pool) considerStress(births int) {
 // settleFull tells when the limit is reached and nobody is free. Where that is
 // nothing unusual, it is told when it lasts while clients wait.
 func (p *Pool) settleFull() {
-	if !p.full() || p.available > 0 || p.removed || p.throttledTo != 0 {
+	if !p.full() || p.available > 0 || p.ended() || p.throttledTo != 0 {
 		p.fullSince = 0
 		return
 	}
