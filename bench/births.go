@@ -68,6 +68,7 @@ func (a *arena) program(args ...string) (socket string, err error) {
 		return "", err
 	}
 	a.commands = append(a.commands, cmd)
+	a.b.tools.atEnd(func() { _ = unix.Kill(-cmd.Process.Pid, unix.SIGKILL) })
 	return socket, until(args[0]+" to listen", time.Millisecond, func() bool {
 		c, err := net.Dial("unix", socket)
 		if err == nil {

@@ -40,6 +40,7 @@ func (t *tools) newInstance(master string, services int, mode string) (*instance
 		return nil, err
 	}
 	in := &instance{binary: t.stock, dir: dir}
+	t.atEnd(in.stop)
 	if master == brood {
 		in.binary = t.ours
 	}

@@ -5,7 +5,11 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
+	"sync"
+
+	"golang.org/x/sys/unix"
 )
 
 //go:embed c/*.c
@@ -27,6 +31,30 @@ type tools struct {
 	stock  string
 	// count numbers what is made below dir.
 	count int
+
+	// ends stop what was started; each may be called again.
+	mu   sync.Mutex
+	ends []func()
+}
+
+// atEnd has a run that is interrupted leave nothing behind.
+func (t *tools) atEnd(stop func()) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.ends = append(t.ends, stop)
+}
+
+// onSignal ends the run when it is interrupted.
+func (t *tools) onSignal() {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
+	<-signals
+	t.mu.Lock() // and nothing is started any more
+	for _, stop := range t.ends {
+		stop()
+	}
+	os.RemoveAll(t.dir)
+	os.Exit(1)
 }
 
 // makeTools builds everything. The directory is in memory where the machine
@@ -42,6 +70,7 @@ func makeTools(ours, stock string) (*tools, error) {
 		return nil, err
 	}
 	t := &tools{dir: dir, ours: ours, stock: stock}
+	go t.onSignal()
 	if err := t.build(); err != nil {
 		t.remove()
 		return nil, err
@@ -49,7 +78,11 @@ func makeTools(ours, stock string) (*tools, error) {
 	return t, nil
 }
 
-func (t *tools) remove() { os.RemoveAll(t.dir) }
+func (t *tools) remove() {
+	t.mu.Lock() // for ever, if onSignal does it
+	defer t.mu.Unlock()
+	os.RemoveAll(t.dir)
+}
 
 func (t *tools) build() error {
 	// The mail owner has to come through.

@@ -35,6 +35,7 @@ func TestPostfixScripts(t *testing.T) {
 		t.Skip("the short tests need neither root nor Postfix")
 	}
 	t.Parallel()
+	noteSources(t)
 	scripts, err := filepath.Glob("testdata/script/postfix/*.txtar")
 	if err != nil || len(scripts) == 0 {
 		t.Fatal("no scripts", err)

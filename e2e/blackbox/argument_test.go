@@ -47,7 +47,7 @@ func (in *instance) bornOf(name, transport string) *child {
 		in.must(os.WriteFile(in.endpoint(name), []byte("x"), 0))
 	case "unix-dgram":
 		if _, err := in.dialAt("unixgram", in.endpoint(name)).Write([]byte("x")); err != nil {
-			t.Fatal(err)
+			in.t.Fatal(err)
 		}
 	case "inet":
 		in.dialAt("tcp", name)

@@ -208,6 +208,9 @@ func commandDebugger(t *testing.T, m master) {
 		text, _ := os.ReadFile(proof)
 		return string(text) == want
 	})
+	for range 2 {
+		in.barrier() // it is reaped, and so are those that die after it
+	}
 }
 
 func commandMailConfig(t *testing.T, m master) {

@@ -20,6 +20,7 @@ var hostileRows = []row{
 	{"hostile/exhausts-descriptors", "a child that exhausts its descriptors exhausts only its own", hostileDescriptors},
 	{"hostile/dies-before-exec-is-seen", "a program that ends at once, again and again, throttles each time and is reaped each time", hostileFlash},
 	{"hostile/fork-fails", "no process to be had: the service is throttled, and served when there is one", hostileFork},
+	{"hostile/no-thread-left", "no process or thread to be had: wake-ups and reloads go on", hostileThread},
 	{"hostile/no-descriptors-left", "no descriptor to be had: nobody is lost, and all goes on when there are some", hostileMasterDescriptors},
 	{"hostile/full-disk-under-lock-file", "a lock file that cannot be written is a fatal line; with space the master starts", hostileFullDisk},
 	{"hostile/no-syslog", "without any syslogd the master works", hostileNoSyslog},
@@ -214,6 +215,26 @@ func hostileFork(t *testing.T, m master) {
 	in.log.wait(t, `^warning: .*(Resource temporarily unavailable|resource temporarily unavailable)`)
 	limit("max")
 	in.child("svc").take()
+}
+
+func hostileThread(t *testing.T, m master) {
+	in := newInstance(t, m)
+	in.service("tick fifo n - n 1 1 fake")
+	in.start()
+	in.child("tick")
+	in.barrier()
+	limit := processLimit(t, in.run.pid)
+	t.Cleanup(func() { in.nest.close(); in.run.kill() })
+	limit("1") // below what it has: a thread that ends is not replaced either
+	for range 20 {
+		before := in.log.count("^info: reload")
+		eventually(t, "a reload", func() bool {
+			in.run.signal(syscall.SIGHUP) // Postfix forgets one that comes during a reload
+			return in.log.count("^info: reload") > before
+		})
+	}
+	limit("max")
+	in.barrier()
 }
 
 func hostileMasterDescriptors(t *testing.T, m master) {

@@ -95,7 +95,7 @@ func mainLastWins(t *testing.T, m master) {
 }
 
 func mainTimes(t *testing.T, m master) {
-	for _, value := range []string{"1s", "2", "1m", "1h", "1d", "1w"} {
+	for _, value := range []string{"1s", "3", "1m", "1h", "1d", "1w"} {
 		t.Run(value, func(t *testing.T) {
 			t.Parallel()
 			in := newInstance(t, m)
@@ -107,11 +107,13 @@ func mainTimes(t *testing.T, m master) {
 			in.log.wait(t, "bad command startup -- throttling")
 			start := time.Now()
 			in.noBirth()
-			if value != "1s" && value != "2" {
+			if value != "1s" && value != "3" {
 				return // nobody waits for a minute
 			}
 			in.child("svc").take()
-			if age := time.Since(start); age < 800*time.Millisecond || value == "2" && age < 1800*time.Millisecond {
+			// The stock master counts whole seconds of the clock, so up to one
+			// is missing; the line may have been read late.
+			if age := time.Since(start); value == "3" && age < 1500*time.Millisecond {
 				t.Errorf("the throttle of %s was over after %v", value, age)
 			}
 		})

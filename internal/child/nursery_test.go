@@ -247,3 +247,21 @@ func TestSignalGroup(t *testing.T) {
 		t.Errorf("read %d bytes, %v", n, err)
 	}
 }
+
+// TestDisown: the death of a process that was disowned is shown, as a
+// stranger's, though the caller does not know it.
+func TestDisown(t *testing.T) {
+	pid, err := Start(program(t, 2, "/bin/true"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	awaitDeath(pid)
+	nobody := func(int) bool { return false }
+	if d, ok := Reap(nobody); ok {
+		t.Fatalf("%+v was buried before its birth was in the books", d)
+	}
+	Disown(pid)
+	if d, ok := Reap(nobody); !ok || d.PID != pid || !d.Stranger {
+		t.Fatalf("got %+v, %v; want the death of the stranger %d", d, ok, pid)
+	}
+}

@@ -146,6 +146,12 @@ func Wait(pid int) (Death, error) {
 	}
 }
 
+// Disown strikes a process of ours out of the books, so that [Reap] shows its
+// death as a stranger's. It is for a process that the caller of Reap never hears
+// of: its death would wait for a birth that is never answered, and all deaths
+// behind it as well.
+func Disown(pid int) { books.forget(pid) }
+
 // siginfo is the part of siginfo_t that waitid(2) fills, and the rest.
 type siginfo struct {
 	signo, errno, code, _ int32

@@ -34,38 +34,48 @@ func powersOver(dir *unix.Stat_t, e *plan.Endpoint) ids {
 
 // as runs f with the file-system ids of somebody else, his groups and none of
 // root's capabilities over files. The ids belong to one thread of the kernel,
-// which nobody can meet with the wrong ones: it is used for nothing else and
-// ends with f, or with the batch that f is a part of.
-func (who ids) as(f func() error) error {
+// which nobody can meet with the wrong ones: it is the batch's.
+func (who ids) as(f func() error) (err error) {
 	if who.uid <= 0 {
 		return f()
 	}
-	if batch.here() {
+	batch.run(func() {
 		defer batch.giveBack()
-		if err := who.assume(&batch.gid); err != nil {
-			return err
-		}
-		return f()
-	}
-	var err error
-	onOwnThread(func() {
-		if err = who.assume(new(int)); err == nil {
+		if err = who.assume(&batch.gid); err == nil {
 			err = f()
 		}
 	})
 	return err
 }
 
-// onOwnThread runs f on a thread that ends with it.
-func onOwnThread(f func()) {
+// keptThread is a thread that does nothing but what it is given. It is made
+// once and kept: the Go runtime ends the process if the kernel has no thread to
+// give when one is wanted (pids.max, RLIMIT_NPROC), and that is no time for a
+// wake-up to kill its manager.
+type keptThread struct {
+	once sync.Once
+	work chan func()
+}
+
+// run has the thread do f, and waits for it.
+func (k *keptThread) run(f func()) {
+	k.once.Do(func() {
+		k.work = make(chan func())
+		go k.serve()
+	})
 	done := make(chan struct{})
-	go func() {
-		// Never unlocked: the runtime ends the thread with the goroutine.
-		runtime.LockOSThread()
+	k.work <- func() {
 		defer close(done)
 		f()
-	}()
+	}
 	<-done
+}
+
+func (k *keptThread) serve() {
+	runtime.LockOSThread()
+	for f := range k.work {
+		f()
+	}
 }
 
 // assume takes the ids on for the calling thread alone, which the wrappers of
@@ -95,16 +105,17 @@ func (who ids) setFileSystemIDs() error {
 	return nil
 }
 
-// batch is work on many sockets at a time. It has one thread to itself, on
-// which ids are taken on and given back, because a thread for each socket costs
-// more than all else that is done for it. The groups stay; they add nothing to
-// root's powers.
+// batch is work on sockets, on many at a time where that can be. It has one
+// thread to itself, on which ids are taken on and given back, because a thread
+// for each socket costs more than all else that is done for it. The groups stay;
+// they add nothing to root's powers.
 var batch batchThread
 
 type batchThread struct {
-	one sync.Mutex
-	tid atomic.Int64 // 0 if there is none
-	gid int
+	one    sync.Mutex
+	thread keptThread
+	tid    atomic.Int64 // while a batch is under way; 0 otherwise
+	gid    int
 	// folder is the one that was worked in last.
 	folder struct {
 		path string
@@ -120,8 +131,7 @@ func (b *batchThread) run(f func()) {
 	}
 	b.one.Lock()
 	defer b.one.Unlock()
-	onOwnThread(func() {
-		b.gid = 0
+	b.thread.run(func() {
 		b.tid.Store(int64(unix.Gettid()))
 		defer b.tid.Store(0)
 		defer b.keep("", nil)

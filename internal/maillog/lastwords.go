@@ -2,9 +2,13 @@ package maillog
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"strconv"
+	"sync"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // How far back in the file, how long, and how often last words are looked for:
@@ -30,9 +34,29 @@ func LastWords(file string, pid int, died time.Time) string {
 	}
 }
 
+// reading lets one death at a time read the file: each takes a thread meanwhile,
+// and a whole pool may have died at once.
+var reading sync.Mutex
+
+// openRegular opens a file that can be searched. A pipe, a terminal or a fifo
+// would keep us waiting, or give us lines that somebody else is to read.
+func openRegular(file string) (*os.File, error) {
+	f, err := os.OpenFile(file, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
+	if err != nil {
+		return nil, err
+	}
+	if st, err := f.Stat(); err != nil || !st.Mode().IsRegular() {
+		f.Close()
+		return nil, errors.New("cannot search what is no regular file")
+	}
+	return f, nil
+}
+
 // lastWordsIn searches the tail of the file, backwards.
 func lastWordsIn(file string, pid int) string {
-	f, err := os.Open(file)
+	reading.Lock()
+	defer reading.Unlock()
+	f, err := openRegular(file)
 	if err != nil {
 		return ""
 	}

@@ -71,7 +71,7 @@ func (p *Postlog) Close() {
 func appendToFile(path string, line []byte) error {
 	line = append(line[:len(line):len(line)], '\n')
 	if path == stdout {
-		return writeAll(1, line)
+		return writeStdout(line)
 	}
 	flags := unix.O_WRONLY | unix.O_APPEND | unix.O_CREAT | unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_NOCTTY | unix.O_CLOEXEC
 	fd, err := unix.Open(path, flags, 0o644)
@@ -86,6 +86,31 @@ func appendToFile(path string, line []byte) error {
 	if st.Mode&unix.S_IFMT == unix.S_IFREG && st.Nlink != 1 {
 		return errors.New("cannot log to a file of several names")
 	}
+	return writeAll(fd, line)
+}
+
+// writeStdout writes to the standard output, which others hold as well, so that
+// it is not ours to make non-blocking: a socket is asked not to wait, and
+// anything else is opened anew.
+func writeStdout(line []byte) error {
+	var st unix.Stat_t
+	if err := unix.Fstat(1, &st); err != nil {
+		return err
+	}
+	switch st.Mode & unix.S_IFMT {
+	case unix.S_IFREG:
+		return writeAll(1, line)
+	case unix.S_IFSOCK:
+		return unix.Sendto(1, line, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, nil)
+	}
+	fd, err := unix.Open("/proc/self/fd/1", unix.O_WRONLY|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+	switch {
+	case errors.Is(err, unix.ENXIO): // a pipe that nobody reads any more
+		return err
+	case err != nil: // no /proc, or a terminal of somebody else's
+		return writeAll(1, line)
+	}
+	defer func() { _ = unix.Close(fd) }()
 	return writeAll(fd, line)
 }
 

@@ -39,8 +39,12 @@ func (m *Master) tell(s *service, a *pool.Action) {
 	case pool.NoteReleased:
 		m.log.Debug(fmt.Sprintf("service %q: births are allowed again", s.plan.Name), "service", s.plan.Name)
 	case pool.NoteLimit:
+		canonical := s.plan.Canonical
+		if canonical == "" {
+			canonical = s.plan.Key
+		}
 		m.warn(s, fmt.Sprintf("service %q (%s) has reached its process limit %q: new clients may experience noticeable delays",
-			s.plan.Name, s.plan.Canonical, strconv.Itoa(int(a.N))))
+			s.plan.Name, canonical, strconv.Itoa(int(a.N))))
 		m.warn(s, m.limitAdvice())
 	case pool.NoteStress:
 		m.log.Debug(fmt.Sprintf("service %q: stress begins, children restart", s.plan.Name), "service", s.plan.Name)
@@ -141,6 +145,10 @@ func (m *Master) gossip(s *service, level slog.Level, line string) {
 
 func (m *Master) logBadRecord(s *service, sender int32, length int) {
 	m.gossip(s, slog.LevelWarn, fmt.Sprintf("service %q: child (pid %d) sent partial, null, or bad status update: %d bytes", s.plan.Name, sender, length))
+}
+
+func (m *Master) logStatusShut(s *service) {
+	m.gossip(s, slog.LevelWarn, fmt.Sprintf("service %q: a child has shut down the status channel: all its children restart", s.plan.Name))
 }
 
 func (m *Master) warn(s *service, line string) { m.log.Warn(line, "service", s.plan.Name) }

@@ -30,6 +30,9 @@ func TestMain(m *testing.M) {
 		os.Exit(m.Run())
 	case "crash":
 		os.Exit(7)
+	case "shut":
+		_ = syscall.Shutdown(masterproto.FDStatus, syscall.SHUT_RDWR)
+		serve()
 	case "stubborn":
 		signal.Ignore(syscall.SIGTERM)
 		serve()

@@ -123,6 +123,21 @@ func TestRemovedServiceIsEndedAndTheStubbornKilled(t *testing.T) {
 	}
 }
 
+// TestShutStatusChannelDoesNotSpin has a child shut the channel down that all
+// its siblings share.
+func TestShutStatusChannelDoesNotSpin(t *testing.T) {
+	w := start(t, serviceOf(t, "shut", "shut", pool.Policy{Limit: 5}))
+	w.connect("shut")
+	w.logged(0, "has shut down the status channel")
+	w.propose(serviceOf(t, "shut", "honest", pool.Policy{Limit: 5}))
+	w.served(w.connect("shut"))
+	var steps uint64
+	w.call(func() { _, steps = w.m.services["shut"].pool.Recorder().Entries() })
+	if steps > 100 {
+		t.Errorf("%d steps for a few children", steps)
+	}
+}
+
 // TestBooksAndDescriptorsBalance has many lives end, and wants nothing left of
 // them.
 func TestBooksAndDescriptorsBalance(t *testing.T) {

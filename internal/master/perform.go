@@ -1,6 +1,8 @@
 package master
 
 import (
+	"runtime"
+
 	"golang.org/x/sys/unix"
 
 	"github.com/brood-project/brood/internal/listen"
@@ -40,6 +42,7 @@ func (m *Master) perform(s *service, a *pool.Action) {
 	case pool.Rotate:
 		m.closeStatus(s)
 	case pool.Look:
+		runtime.Gosched() // a spawner may begin while clients are counted
 		m.step(s, pool.Event{Kind: pool.Looked, N: m.waitingAll(s)})
 	case pool.Tell:
 		m.tell(s, a)

@@ -213,8 +213,8 @@ func sourceOf(s *service, before []*source, sock *listen.Socket) *source {
 
 // retire closes sockets once no birth under way can be using them.
 func (m *Master) retire(retired []*listen.Socket) {
-	for _, sock := range retired {
-		m.whenUnused(func() { sock.Remove() })
+	if len(retired) > 0 {
+		m.whenUnused(func() { listen.RemoveAll(retired) })
 	}
 }
 

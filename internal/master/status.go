@@ -10,22 +10,20 @@ import (
 	"github.com/brood-project/brood/masterproto"
 )
 
-// recordsPerRead is how many status records one system call takes at most. The
-// kernel queues no more than net.unix.max_dgram_qlen, which is 10 by default,
-// before a writer waits.
-const recordsPerRead = 16
-
-// packetMax is how much of one packet is read: several records written at once,
-// and a byte by which a longer packet is told from them.
-const packetMax = 8*masterproto.StatusSize + 1
+// One system call takes up to runsPerRead runs of up to recordsPerRun records.
+// A run is what one child has written without another in between.
+const (
+	runsPerRead   = 16
+	recordsPerRun = 64
+)
 
 // readsPerTurn bounds the time that one service's children can keep the loop to
 // themselves; the rest is found at the next turn.
-const readsPerTurn = 16
+const readsPerTurn = 4
 
-// statusChannel is a pair of connected sockets, by which the children of one
-// service report. Records are packets of their own, and the kernel says who
-// sent each.
+// statusChannel is a pair of connected stream sockets, by which the children of
+// one service report. The kernel says who sent what, and never hands us the
+// bytes of two senders as one (unix(7), SO_PASSCRED).
 type statusChannel struct {
 	source source
 	theirs int
@@ -37,7 +35,7 @@ func (m *Master) openStatus(s *service) error {
 	if s.status != nil {
 		return nil
 	}
-	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return fmt.Errorf("cannot create status channel: %w", err)
 	}
@@ -68,33 +66,45 @@ func (m *Master) closeStatus(s *service) {
 	s.whenUnused(func() { unix.Close(ch.theirs) })
 }
 
-// readStatus takes what the children of a service have reported.
+// readStatus takes what the children of a service have reported. We hold both
+// ends, so only a child that shuts its own down can bring the channel to an
+// end. It would stay readable for ever; so the others get a new one, as on
+// reload.
 func (m *Master) readStatus(s *service) {
-	if s.status != nil {
-		m.drainStatus(s, &s.status.source)
+	if s.status == nil || m.drainStatus(s, &s.status.source) {
+		return
 	}
+	m.logStatusShut(s)
+	m.closeStatus(s)
+	m.step(s, pool.Event{Kind: pool.Replanned, Policy: &s.plan.Policy})
 }
 
-func (m *Master) drainStatus(s *service, src *source) {
+// drainStatus returns false at the end of the channel.
+func (m *Master) drainStatus(s *service, src *source) bool {
 	for range readsPerTurn {
 		n := m.reader.read(src.fd)
 		for i := range n {
-			m.report(s, m.reader.record(i), m.reader.sender(i))
+			run := m.reader.run(i)
+			if len(run) == 0 {
+				return false
+			}
+			m.report(s, run, m.reader.sender(i))
 		}
-		if n < recordsPerRead {
-			return
+		if n < runsPerRead {
+			break
 		}
 	}
+	return true
 }
 
-// report enters the records of one packet: one, unless a child has written
-// several at once.
-func (m *Master) report(s *service, packet []byte, sender int32) {
-	for len(packet) > masterproto.StatusSize {
-		m.reportOne(s, packet[:masterproto.StatusSize], sender)
-		packet = packet[masterproto.StatusSize:]
+// report enters the records of one sender. What is left over is a record of
+// which a part was never written.
+func (m *Master) report(s *service, run []byte, sender int32) {
+	for len(run) > masterproto.StatusSize {
+		m.reportOne(s, run[:masterproto.StatusSize], sender)
+		run = run[masterproto.StatusSize:]
 	}
-	m.reportOne(s, packet, sender)
+	m.reportOne(s, run, sender)
 }
 
 func (m *Master) reportOne(s *service, record []byte, sender int32) {
@@ -113,10 +123,10 @@ func (m *Master) reportOne(s *service, record []byte, sender int32) {
 // nothing.
 type statusReader struct {
 	ready   bool
-	headers [recordsPerRead]mmsghdr
-	vectors [recordsPerRead]unix.Iovec
-	records [recordsPerRead][packetMax]byte
-	control [recordsPerRead][credentialsSpace]byte
+	headers [runsPerRead]mmsghdr
+	vectors [runsPerRead]unix.Iovec
+	runs    [runsPerRead][recordsPerRun * masterproto.StatusSize]byte
+	control [runsPerRead][credentialsSpace]byte
 }
 
 // mmsghdr is struct mmsghdr of recvmmsg(2).
@@ -130,7 +140,7 @@ type mmsghdr struct {
 // each rounded up to the word.
 const credentialsSpace = (unix.SizeofCmsghdr+7)&^7 + (unix.SizeofUcred+7)&^7
 
-// read takes up to recordsPerRead records and returns how many there were.
+// read takes up to runsPerRead runs and returns how many there were.
 func (r *statusReader) read(fd int) int {
 	if !r.ready {
 		r.init()
@@ -139,7 +149,7 @@ func (r *statusReader) read(fd int) int {
 		r.headers[i].hdr.Controllen = credentialsSpace
 	}
 	n, _, errno := unix.RawSyscall6(unix.SYS_RECVMMSG, uintptr(fd),
-		uintptr(unsafe.Pointer(&r.headers[0])), recordsPerRead, unix.MSG_DONTWAIT|unix.MSG_CMSG_CLOEXEC, 0, 0)
+		uintptr(unsafe.Pointer(&r.headers[0])), runsPerRead, unix.MSG_DONTWAIT|unix.MSG_CMSG_CLOEXEC, 0, 0)
 	if errno != 0 {
 		return 0 // EAGAIN: all read
 	}
@@ -148,8 +158,8 @@ func (r *statusReader) read(fd int) int {
 
 func (r *statusReader) init() {
 	for i := range r.headers {
-		r.vectors[i].Base = &r.records[i][0]
-		r.vectors[i].SetLen(len(r.records[i]))
+		r.vectors[i].Base = &r.runs[i][0]
+		r.vectors[i].SetLen(len(r.runs[i]))
 		h := &r.headers[i].hdr
 		h.Iov = &r.vectors[i]
 		h.SetIovlen(1)
@@ -158,10 +168,10 @@ func (r *statusReader) init() {
 	r.ready = true
 }
 
-// record is the bytes of a record just read, cut off where it is too long.
-func (r *statusReader) record(i int) []byte { return r.records[i][:r.headers[i].len] }
+// run is the bytes of a run just read.
+func (r *statusReader) run(i int) []byte { return r.runs[i][:r.headers[i].len] }
 
-// sender is the pid of who wrote a record just read, from the kernel; 0 if it
+// sender is the pid of who wrote a run just read, from the kernel; 0 if it
 // did not say.
 func (r *statusReader) sender(i int) int32 {
 	if r.headers[i].hdr.Controllen < credentialsSpace-8 {

@@ -2,6 +2,7 @@ package master
 
 import (
 	"os"
+	"os/exec"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -12,7 +13,7 @@ import (
 // channel is a status channel as openStatus makes it.
 func channel(t *testing.T) (ours, theirs int) {
 	t.Helper()
-	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -23,35 +24,55 @@ func channel(t *testing.T) (ours, theirs int) {
 	return pair[0], pair[1]
 }
 
-func TestStatusReaderKeepsRecordsApartAndKnowsTheSender(t *testing.T) {
+// TestStatusReaderKeepsSendersApart has two processes write parts of records
+// between ours.
+func TestStatusReaderKeepsSendersApart(t *testing.T) {
 	ours, theirs := channel(t)
-	sent := [][]byte{
-		masterproto.AppendStatus(nil, masterproto.Status{PID: 7, Generation: 8, State: masterproto.Taken}),
-		[]byte("short"),
-		make([]byte, 400),
-		masterproto.AppendStatus(nil, masterproto.Status{PID: 9, Generation: 10, State: masterproto.Available}),
-	}
-	for _, b := range sent {
+	mine := masterproto.AppendStatus(nil, masterproto.Status{PID: 7, Generation: 8, State: masterproto.Taken})
+	write := func(b []byte) {
 		if _, err := unix.Write(theirs, b); err != nil {
 			t.Fatal(err)
 		}
 	}
-	var r statusReader
-	if n := r.read(ours); n != len(sent) {
-		t.Fatalf("read %d records, want %d", n, len(sent))
-	}
-	for i, b := range sent {
-		got := r.record(i)
-		if want := min(len(b), len(r.records[i])); len(got) != want || string(got) != string(b[:want]) {
-			t.Errorf("record %d: got %q, want the first %d bytes of %q", i, got, want, b)
+	other := func(text string) int {
+		cmd := exec.Command("printf", text)
+		cmd.Stdout = os.NewFile(uintptr(must(unix.Dup(theirs))), "channel")
+		if err := cmd.Run(); err != nil {
+			t.Fatal(err)
 		}
-		if r.sender(i) != int32(os.Getpid()) {
-			t.Errorf("record %d: sender is %d, want %d", i, r.sender(i), os.Getpid())
+		return cmd.Process.Pid
+	}
+	write(mine)
+	write(mine)
+	first := other("half")
+	second := other("another half")
+	write(mine)
+
+	var r statusReader
+	want := []struct {
+		sender int
+		text   string
+	}{
+		{os.Getpid(), string(mine) + string(mine)}, {first, "half"}, {second, "another half"}, {os.Getpid(), string(mine)},
+	}
+	if n := r.read(ours); n != len(want) {
+		t.Fatalf("read %d runs, want %d", n, len(want))
+	}
+	for i, w := range want {
+		if string(r.run(i)) != w.text || r.sender(i) != int32(w.sender) {
+			t.Errorf("run %d: got %q of %d, want %q of %d", i, r.run(i), r.sender(i), w.text, w.sender)
 		}
 	}
 	if n := r.read(ours); n != 0 {
-		t.Errorf("read %d records from an empty channel", n)
+		t.Errorf("read %d runs from an empty channel", n)
 	}
+}
+
+func must(fd int, err error) int {
+	if err != nil {
+		panic(err)
+	}
+	return fd
 }
 
 // TestStatusReaderTakesNoDescriptors has a child pass a descriptor, which must
@@ -65,8 +86,8 @@ func TestStatusReaderTakesNoDescriptors(t *testing.T) {
 		}
 	}
 	var r statusReader
-	if n := r.read(ours); n != 5 || r.sender(0) != int32(os.Getpid()) {
-		t.Fatalf("read %d records, the first from %d", n, r.sender(0))
+	if n := r.read(ours); n == 0 || r.sender(0) != int32(os.Getpid()) {
+		t.Fatalf("read %d runs, the first from %d", n, r.sender(0))
 	}
 	if after := descriptors(t); after != before {
 		t.Errorf("%d descriptors, %d before", after, before)
@@ -96,7 +117,7 @@ func descriptors(t *testing.T) int {
 }
 
 func BenchmarkStatusBatch(b *testing.B) {
-	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		b.Fatal(err)
 	}

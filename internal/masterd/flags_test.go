@@ -1,0 +1,44 @@
+package masterd
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestFlagsAreReadAsByGetopt(t *testing.T) {
+	for line, want := range map[string]flags{
+		"":                {},
+		"-w":              {wait: true},
+		"-dvv":            {attached: true, verbose: 2},
+		"-v -c /etc/x -v": {verbose: 2, configDir: "/etc/x"},
+		"-c/etc/x":        {configDir: "/etc/x"},
+		"-wc /etc/x":      {wait: true, configDir: "/etc/x"},
+		"-e 5":            {exitAfter: 5 * time.Second},
+		"-e0":             {},
+		"-Dsi --":         {},
+		"-s --":           {stdout: true},
+		"-t":              {test: true},
+	} {
+		got, err := parseFlags(strings.Fields(line))
+		if line == "-Dsi --" {
+			if err == nil {
+				t.Errorf("%q is taken", line)
+			}
+			continue
+		}
+		if err != nil || got != want {
+			t.Errorf("%q: got %+v, %v; want %+v", line, got, err, want)
+		}
+	}
+}
+
+func TestFlagsThatMeanNothingAreRefused(t *testing.T) {
+	for _, line := range []string{
+		"-x", "-c", "-e", "-e soon", "-e -1", "start", "-w start", "-- start", "-", "-tw", "-t -w", "-iD", "-id", "-iw",
+	} {
+		if got, err := parseFlags(strings.Fields(line)); err == nil {
+			t.Errorf("%q is taken: %+v", line, got)
+		}
+	}
+}
