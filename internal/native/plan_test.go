@@ -74,6 +74,9 @@ max_workers = 99
 	if diff := cmp.Diff(want, cfg.Plan()); diff != "" {
 		t.Errorf("plan (-want +got):\n%s", diff)
 	}
+}
+
+func TestTransportOf(t *testing.T) {
 	for n, want := range map[plan.Network]plan.Transport{
 		plan.NetTCP: plan.Inet, plan.NetUDP: plan.UDP, plan.NetUnix: plan.Unix,
 		plan.NetUnixgram: plan.UnixDgram, plan.NetFifo: plan.Fifo, plan.NetVsock: plan.Vsock,
