@@ -33,16 +33,20 @@ func (c *Collector) account(s *Stream) *account {
 // full tells whether no more lines are logged for now.
 func (a *account) full() bool { return a.rate > 0 && a.count >= a.rate }
 
-// turn begins another span when one is over, and sees to it that what is lost
-// will be told.
+// turn begins another span when one is over.
 func (a *account) turn(now time.Time) {
 	if now.Sub(a.since) >= rateSpan {
 		a.tellLost()
 		a.since, a.count = now, 0
 	}
-	if a.full() && !a.pending {
+}
+
+// lose counts lines that are not logged, and sees to it that this will be told.
+func (a *account) lose(lines int) {
+	a.lost += lines
+	if !a.pending {
 		a.pending = true
-		time.AfterFunc(a.since.Add(rateSpan).Sub(now), a.ring)
+		time.AfterFunc(a.since.Add(rateSpan).Sub(a.c.now()), a.ring)
 	}
 }
 

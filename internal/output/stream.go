@@ -179,7 +179,7 @@ func (s *Stream) skip(b []byte) []byte {
 			return b
 		}
 	}
-	s.account.lost += bytes.Count(b[:end+1], newline)
+	s.account.lose(bytes.Count(b[:end+1], newline))
 	s.partial = s.partial[:0]
 	return b[end+1:]
 }
@@ -190,7 +190,7 @@ var newline = []byte{'\n'}
 func (s *Stream) line(text []byte) {
 	s.remember(text)
 	if s.account.full() {
-		s.account.lost++
+		s.account.lose(1)
 		return
 	}
 	s.account.count++
