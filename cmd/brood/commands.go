@@ -17,8 +17,10 @@ const (
 
 // nouns are the commands below brood, each made in the file of its name.
 var nouns = []func() *cobra.Command{
+	checkCommand,
 	demoCommand,
 	demoWorkerCommand,
+	initCommand,
 	postfixCommand,
 	versionCommand,
 }
@@ -58,6 +60,7 @@ broodd is the daemon: it owns listening sockets, gives birth to a worker when a
 client waits, bounds the pool, buries the dead, holds back what crashes at
 birth, and says why. It is a drop-in for Postfix's master(8).`,
 		Example: `  brood demo                        see it work, in ten seconds
+  brood init                        write a first brood.toml
   brood postfix install --dry-run   what it would take to run your Postfix`,
 		Args:          cobra.NoArgs,
 		RunE:          chooseOne,
