@@ -61,6 +61,9 @@ func (p *Pool) throttle(c *child, code int32) {
 func (p *Pool) countFailure() Duration {
 	b, f := &p.policy.Backoff, &p.fails
 	if b.First <= 0 {
+		if p.policy.Throttle <= 0 && (p.policy.Min > 0 || p.policy.Spare > 0) {
+			return floorThrottle
+		}
 		return p.policy.Throttle
 	}
 	if f.inARow > 0 && b.stable() > 0 && p.now >= f.last+Time(f.wait)+Time(b.stable()) {

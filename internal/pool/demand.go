@@ -59,7 +59,7 @@ func (p *Pool) countCrowd() {
 // need is how much another birth is needed now.
 func (p *Pool) need() rank {
 	ramp := p.policy.ramp()
-	if p.crowd > 0 && (p.unheard < ramp || p.opaque()) {
+	if p.crowd > 0 && p.unheard < ramp {
 		return urgent
 	}
 	if p.policy.Min == 0 && p.policy.Spare == 0 {

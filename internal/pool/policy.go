@@ -39,6 +39,9 @@ const (
 	// young that nobody has heard of are a failure too.
 	cradleSpan    = Second
 	fruitlessMost = 10
+	// floorThrottle keeps a pool whose floor cannot be born from trying all the
+	// time, where the policy has neither Throttle nor Backoff.
+	floorThrottle = Second
 	// looksPerWait is how often the queue is looked at within Policy.Wait
 	// where nobody can say how old the oldest client is.
 	looksPerWait = 4

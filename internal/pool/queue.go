@@ -130,6 +130,9 @@ func (p *Pool) setPolicy(policy *Policy) {
 		byBusy: policy.Busy, byBeat: policy.Heartbeat, byAge: policy.MaxAge,
 		byDrain: policy.Stop.Drain, byStop: policy.Stop.Timeout,
 	}
+	if policy.Single {
+		p.spans[byAge] = 0 // it lives as long as its client
+	}
 	switch {
 	case policy.Ready:
 		p.spans[byStart] = policy.StartTimeout
@@ -140,6 +143,7 @@ func (p *Pool) setPolicy(policy *Policy) {
 		p.spans[byHeir] = heirPatience
 	}
 	p.timed = p.spans != [queues]Duration{}
+	p.queueAt = p.now // with other spans, others may be due
 }
 
 // nextInQueues is the first time at which a queue's head is due; 0 if never.
@@ -148,6 +152,7 @@ func (p *Pool) setPolicy(policy *Policy) {
 // with every record.
 func (p *Pool) nextInQueues() Time {
 	if !p.timed || p.gone {
+		p.queueAt = 0
 		return 0
 	}
 	var next Time

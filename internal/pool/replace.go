@@ -3,8 +3,6 @@ package pool
 // turns is who is being replaced.
 type turns struct {
 	now int // how many, from the birth of a successor to the end of the old
-	// restart is how many may be at a time because of a new plan.
-	restart int
 }
 
 // wear has a child be replaced when its turn comes.
@@ -47,15 +45,19 @@ func (p *Pool) measureNext() {
 	}
 }
 
-// mayReplace tells whether one more may be replaced at a time.
-func (p *Pool) mayReplace() bool {
-	return p.turns.now < max(1, p.staying/replacedShare, p.turns.restart)
+// mayReplace tells whether a child may be replaced beside those who are: one in
+// ten, or, because of a new plan, as many as may be born.
+func (p *Pool) mayReplace(c *child) bool {
+	most := max(1, p.staying/replacedShare)
+	if c.reason == ReasonPlan {
+		most = max(most, p.policy.ramp())
+	}
+	return p.turns.now < most
 }
 
 // replaceAll has everybody be replaced, because of a new plan: as many at a
 // time as the ramp lets be born.
 func (p *Pool) replaceAll() {
-	p.turns.restart = p.policy.ramp()
 	for _, generation := range p.unborn() {
 		p.renew(p.births[generation])
 	}
@@ -78,15 +80,12 @@ func (p *Pool) renew(c *child) {
 
 // replace begins with those whose turn it is.
 func (p *Pool) replace() {
-	for c := p.first(byTurn); c != nil && p.mayReplace() && !p.ended(); {
+	for c := p.first(byTurn); c != nil && p.mayReplace(c) && !p.ended(); {
 		next := c.after(byTurn)
 		if c.born && !p.turn(c) {
 			return
 		}
 		c = next
-	}
-	if p.first(byTurn) == nil && p.turns.now == 0 {
-		p.turns.restart = 0
 	}
 }
 
@@ -97,10 +96,10 @@ func (p *Pool) turn(c *child) bool {
 	case free && p.available-p.unheard > max(1, p.policy.Spare) && p.staying-p.turns.now > p.policy.Min:
 		// It is not missed: another is free, and known to be well.
 		p.beginTurn(c)
-		p.retire(c)
+		p.leaveReplaced(c)
 	case p.full() || p.allowed() && !p.canTake():
 		p.beginTurn(c)
-		p.retire(c)
+		p.leaveReplaced(c)
 	case p.allowed() && len(p.births) < p.policy.ramp():
 		heir := p.birth(needless)
 		if heir == nil {
@@ -118,10 +117,16 @@ func (p *Pool) beginTurn(c *child) {
 	p.turns.now++
 	c.replaced = true
 	p.dequeue(age, c)
-	p.do(Action{
-		Kind: Tell, Note: NoteReplaced, PID: c.pid, Generation: c.generation,
-		Uses: c.uses, Age: p.age(c), N: int32(c.reason),
-	})
+}
+
+func (p *Pool) leaveReplaced(c *child) {
+	if c.phase == present && c.state.stays() {
+		p.do(Action{
+			Kind: Tell, Note: NoteReplaced, PID: c.pid, Generation: c.generation,
+			Uses: c.uses, Age: p.age(c), N: int32(c.reason),
+		})
+	}
+	p.retire(c)
 }
 
 // succeed has the ancestor of a child that is well leave, or, where the child
@@ -136,7 +141,7 @@ func (p *Pool) succeed(c *child) {
 		p.dequeue(start, c)
 	}
 	if c.state.stays() {
-		p.retire(old)
+		p.leaveReplaced(old)
 		return
 	}
 	p.missTurn(old)

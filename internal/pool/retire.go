@@ -128,24 +128,34 @@ func (p *Pool) drainDue() {
 }
 
 // fit retires those who are too many for a limit that was lowered: the free
-// ones first, then the oldest.
+// ones first, then the oldest. A birth under way waits for its pid.
 func (p *Pool) fit() {
 	if p.policy.Limit <= 0 || p.ended() || !p.policy.managed() {
 		return
 	}
 	for p.staying > p.policy.Limit {
-		c := p.first(byFree)
+		c := p.firstBorn(byFree)
 		if c == nil {
-			c = p.first(byAge)
+			c = p.firstBorn(byAge)
 		}
 		if c == nil {
-			c = p.first(byTurn)
+			c = p.firstBorn(byTurn)
 		}
 		if c == nil {
 			return // those who are being replaced will be gone soon
 		}
 		p.retire(c)
 	}
+}
+
+// firstBorn is the first in a queue that has a pid.
+func (p *Pool) firstBorn(name queueName) *child {
+	for c := p.first(name); c != nil; c = c.after(name) {
+		if c.born {
+			return c
+		}
+	}
+	return nil
 }
 
 // shrinking is how a pool finds out that it is larger than it needs to be.

@@ -39,7 +39,7 @@ func (p *Pool) beats(c *child) {
 // leaves has a child go that decided so itself. It is not hurried, but by the
 // time that a retired one has.
 func (p *Pool) leaves(c *child) {
-	if !c.state.stays() {
+	if !c.born || !c.state.stays() {
 		return
 	}
 	c.byItself = true

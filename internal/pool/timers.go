@@ -59,27 +59,36 @@ func (p *Pool) expire() {
 // expireQueues does what is due for single children: who has used up its time
 // in a queue leaves it.
 func (p *Pool) expireQueues() {
-	for c := p.dueIn(byStop); c != nil; c = p.dueIn(byStop) {
-		if !p.extend(byStop, c) {
-			p.kill(c)
+	for name := range queues {
+		for c := p.dueIn(name); c != nil; {
+			p.expireIn(name, c)
+			next := p.dueIn(name)
+			if next == c {
+				panic("pool: nothing became of a child whose time was over")
+			}
+			c = next
 		}
 	}
-	for c := p.dueIn(byDrain); c != nil; c = p.dueIn(byDrain) {
+}
+
+// expireIn does what is due for the head of a queue.
+func (p *Pool) expireIn(name queueName, c *child) {
+	switch name {
+	case byStop:
+		if !p.extend(name, c) {
+			p.kill(c)
+		}
+	case byDrain:
 		p.stop(c)
-	}
-	for c := p.dueIn(byStart); c != nil; c = p.dueIn(byStart) {
+	case byStart:
 		p.startDue(c)
-	}
-	for c := p.dueIn(byBeat); c != nil; c = p.dueIn(byBeat) {
-		p.hangIn(byBeat, c, NoteSilent)
-	}
-	for c := p.dueIn(byBusy); c != nil; c = p.dueIn(byBusy) {
-		p.hangIn(byBusy, c, NoteBusy)
-	}
-	for c := p.dueIn(byHeir); c != nil; c = p.dueIn(byHeir) {
+	case byBeat:
+		p.hangIn(name, c, NoteSilent)
+	case byBusy:
+		p.hangIn(name, c, NoteBusy)
+	case byHeir:
 		p.succeed(c)
-	}
-	for c := p.dueIn(byAge); c != nil; c = p.dueIn(byAge) {
+	case byAge:
 		p.wear(c, ReasonAge)
 	}
 }

@@ -57,6 +57,26 @@ const silent int32 = -1
 // counted tells whether clients may be left to the child.
 func (k *kid) counted() bool { return !k.old && !k.deaf && k.said != pool.StateTaken }
 
+// judge holds what one pool does against what it has promised.
+type judge interface {
+	Step(now pool.Time, ev pool.Event, did []pool.Action) string
+	begun() bool
+	expects(generation uint32) bool
+	knows(pid int32) bool
+}
+
+// newJudge is the judge for a policy: of Postfix's kind, or of the others.
+func newJudge(policy pool.Policy) judge {
+	if policy.Stop != (pool.Stopping{}) {
+		return newNativeOracle(policy)
+	}
+	return NewOracle(policy)
+}
+
+func (o *Oracle) begun() bool                    { return o.started }
+func (o *Oracle) expects(generation uint32) bool { return o.unborn(generation) != nil }
+func (o *Oracle) knows(pid int32) bool           { return o.kid(pid) != nil }
+
 // NewOracle is the oracle of a pool that has not Started.
 func NewOracle(policy pool.Policy) *Oracle { return &Oracle{policy: policy} }
 
