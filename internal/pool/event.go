@@ -8,8 +8,7 @@ const (
 	// Started begins the life of the pool. It comes first, and once.
 	Started EventKind = iota + 1
 	// ClientWaits says that the watched socket has N clients waiting (0 when
-	// the number is not known, which counts as one). It may be told again with
-	// a number once the clients have been counted.
+	// the number is not known, which counts as one).
 	ClientWaits
 	// Reported is a status record from a child: PID, Generation and State are
 	// what the record claims, Sender is who sent it as the kernel knows

@@ -35,7 +35,7 @@ func TestShortLives(t *testing.T) {
 		{
 			"patience",
 			Policy{Limit: 2, Throttle: 60 * Second, Patience: 10 * Second, Ramp: 2, KillAfter: 5 * Second},
-			Policy{Limit: 2, Patience: 5 * Second},
+			Policy{Patience: 10 * Second},
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {

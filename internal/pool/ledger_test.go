@@ -144,15 +144,12 @@ func (l *ledger) afterwards() (want []Action) {
 }
 
 func (l *ledger) client(n int) (want []Action) {
-	if l.throttle != 0 || l.removed || !l.started || !l.watching && n == 0 {
+	if !l.watching {
 		return nil
 	}
 	births := 0
-	for free := l.count('a'); free+births < max(1, n) && free+births < max(1, l.policy.Ramp) && (l.policy.Limit == 0 || len(l.lines)+births < l.policy.Limit); {
+	for births < max(1, n) && births < max(1, l.policy.Ramp) && (l.policy.Limit == 0 || len(l.lines)+births < l.policy.Limit) {
 		births++
-	}
-	if births == 0 {
-		return nil
 	}
 	if l.policy.Stress && l.policy.Limit > 1 && len(l.lines)+births == l.policy.Limit {
 		if l.stress <= l.now {
