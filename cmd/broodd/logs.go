@@ -48,7 +48,7 @@ func (l *ownLog) use(to plan.Output) {
 	case to.JSON:
 		next = maillog.NewJSON(l.output.Writer(to))
 	default:
-		next = maillog.NewText(l.output.Writer(to))
+		next = messages{maillog.NewText(l.output.Writer(to))}
 	}
 	next = maillog.NewLeveled(slog.LevelInfo, next)
 	l.now.Store(&next)
@@ -80,3 +80,17 @@ func (l *ownLog) WithAttrs(attrs []slog.Attr) slog.Handler {
 
 // WithGroup is the same for a group.
 func (l *ownLog) WithGroup(name string) slog.Handler { return (*l.now.Load()).WithGroup(name) }
+
+// messages leaves attributes out: the text of a line names its service already.
+type messages struct{ slog.Handler }
+
+// Handle writes the message alone.
+func (h messages) Handle(ctx context.Context, r slog.Record) error {
+	return h.Handler.Handle(ctx, slog.NewRecord(r.Time, r.Level, r.Message, r.PC))
+}
+
+// WithAttrs is the same handler.
+func (h messages) WithAttrs([]slog.Attr) slog.Handler { return h }
+
+// WithGroup is the same handler.
+func (h messages) WithGroup(string) slog.Handler { return h }
