@@ -90,6 +90,7 @@ func (p *Pool) spares() int {
 
 // grow gives birth to whoever is needed without a client having to come.
 func (p *Pool) grow() {
+	p.refloor()
 	p.claim()
 	born := 0
 	for p.mayBirth() {
