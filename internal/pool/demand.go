@@ -159,6 +159,7 @@ func (p *Pool) counted(waiting int) {
 // without anybody has nothing to wait for.
 func (p *Pool) queueFills() {
 	p.shrink.sampling = false
+	p.measureAll()
 	if !p.mayBirth() {
 		return
 	}

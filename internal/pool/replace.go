@@ -33,10 +33,10 @@ func (p *Pool) measure(c *child) {
 	p.do(Action{Kind: Measure, PID: c.pid})
 }
 
-// measureNext asks for the memory of one child of an opaque pool, each in its
-// turn.
-func (p *Pool) measureNext() {
-	if p.policy.MaxMemory <= 0 || p.now < p.measured+Time(measureSpan) && p.measured != 0 {
+// measureAll asks for the memory of every child of an opaque pool, when a client
+// has come: who has no work does not grow.
+func (p *Pool) measureAll() {
+	if p.policy.MaxMemory <= 0 || p.measured != 0 && p.now < p.measured+Time(measureSpan) {
 		return
 	}
 	p.measured = p.now
