@@ -166,6 +166,7 @@ func (w *World) operate(s *service) {
 			return
 		}
 		s.policy = p
+		s.native.calmSince = w.now
 		w.tell(s, pool.Event{Kind: pool.Adjusted, Policy: &p})
 	case 3:
 		if w.chance.oneIn(4) && len(s.native.ceilings) > 0 {
