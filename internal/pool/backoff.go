@@ -97,7 +97,7 @@ func (p *Pool) pardon() {
 }
 
 // forgive forgets the failures, but not a wait that they have led to.
-func (p *Pool) forgive() { p.fails = fails{} }
+func (p *Pool) forgive() { p.fails = fails{wait: p.fails.wait} }
 
 // probeIsWell allows births as before. The failures are not forgotten yet.
 func (p *Pool) probeIsWell() {

@@ -258,6 +258,16 @@ func (p *Pool) ask() {
 	}
 }
 
+// refloor has the ceilings know what the pool has a right to by now.
+func (p *Pool) refloor() {
+	for _, m := range p.ceiling.members {
+		if floor := p.floor(); floor != m.floor {
+			m.change(m.held, floor)
+			p.offer(m.ceiling)
+		}
+	}
+}
+
 // claim ends the wait if the places that were waited for are there.
 func (p *Pool) claim() {
 	s := &p.ceiling
@@ -278,12 +288,6 @@ func (p *Pool) unclaim() {
 	s := &p.ceiling
 	if len(s.members) == 0 {
 		return
-	}
-	for _, m := range s.members {
-		if floor := p.floor(); floor != m.floor {
-			m.change(m.held, floor)
-			p.offer(m.ceiling)
-		}
 	}
 	if s.rank != needless && p.allowed() && p.need() != needless {
 		return

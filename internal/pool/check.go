@@ -72,6 +72,9 @@ func (t *tally) add(c *child) {
 	if c.replaced {
 		t.replaced++
 	}
+	if c.due && c.state.stays() && !c.replaced && !c.isIn(byTurn) {
+		panic("pool: a child that is to be replaced has no turn")
+	}
 	switch c.state {
 	case available:
 		t.available++

@@ -90,6 +90,7 @@ func (p *Pool) spares() int {
 
 // grow gives birth to whoever is needed without a client having to come.
 func (p *Pool) grow() {
+	p.refloor()
 	p.claim()
 	born := 0
 	for p.mayBirth() {
@@ -158,6 +159,7 @@ func (p *Pool) counted(waiting int) {
 // without anybody has nothing to wait for.
 func (p *Pool) queueFills() {
 	p.shrink.sampling = false
+	p.measureAll()
 	if !p.mayBirth() {
 		return
 	}

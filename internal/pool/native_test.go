@@ -7,9 +7,6 @@ import (
 	"testing"
 )
 
-// nativeEvents is how long the lives are that TestNativeLives goes through.
-const nativeEvents = 6
-
 // TestNativeLives goes through every life of a few native policies, as
 // TestShortLives does for those of Postfix, with the rules as the judge.
 func TestNativeLives(t *testing.T) {

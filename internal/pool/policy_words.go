@@ -10,11 +10,21 @@ func (p Policy) String() string {
 		name string
 		span Duration
 	}{
-		{" throttle=", p.Throttle}, {" wakeup=", p.Wakeup},
-		{" kill-after=", p.KillAfter}, {" patience=", p.Patience},
-		{" wait=", p.Wait}, {" start=", p.StartTimeout}, {" idle=", p.Idle}, {" max-age=", p.MaxAge},
-		{" heartbeat=", p.Heartbeat}, {" busy=", p.Busy}, {" drain=", p.Stop.Drain}, {" stop=", p.Stop.Timeout},
-		{" backoff=", p.Backoff.First}, {" backoff-max=", p.Backoff.Max}, {" stable=", p.Backoff.Stable},
+		{" throttle=", p.Throttle},
+		{" wakeup=", p.Wakeup},
+		{" kill-after=", p.KillAfter},
+		{" patience=", p.Patience},
+		{" wait=", p.Wait},
+		{" start=", p.StartTimeout},
+		{" idle=", p.Idle},
+		{" max-age=", p.MaxAge},
+		{" heartbeat=", p.Heartbeat},
+		{" busy=", p.Busy},
+		{" drain=", p.Stop.Drain},
+		{" stop=", p.Stop.Timeout},
+		{" backoff=", p.Backoff.First},
+		{" backoff-max=", p.Backoff.Max},
+		{" stable=", p.Backoff.Stable},
 	} {
 		s += spanOf(f.name, f.span)
 	}
@@ -22,8 +32,12 @@ func (p Policy) String() string {
 		name string
 		is   bool
 	}{
-		{" wakeup-on-use", p.WakeupOnUse}, {" stress", p.Stress}, {" stress-keep", p.StressKeep},
-		{" opaque", p.Opaque}, {" single", p.Single}, {" ready", p.Ready},
+		{" wakeup-on-use", p.WakeupOnUse},
+		{" stress", p.Stress},
+		{" stress-keep", p.StressKeep},
+		{" opaque", p.Opaque},
+		{" single", p.Single},
+		{" ready", p.Ready},
 	} {
 		if f.is {
 			s += f.name
@@ -33,9 +47,13 @@ func (p Policy) String() string {
 		name string
 		n    int64
 	}{
-		{" ramp=", int64(p.Ramp)}, {" min=", int64(p.Min)}, {" spare=", int64(p.Spare)},
-		{" max-use=", int64(p.MaxUse)}, {" max-memory=", p.MaxMemory},
-		{" signal=", int64(p.Stop.Signal)}, {" tries=", int64(p.Backoff.Tries)},
+		{" ramp=", int64(p.Ramp)},
+		{" min=", int64(p.Min)},
+		{" spare=", int64(p.Spare)},
+		{" max-use=", int64(p.MaxUse)},
+		{" max-memory=", p.MaxMemory},
+		{" signal=", int64(p.Stop.Signal)},
+		{" tries=", int64(p.Backoff.Tries)},
 	} {
 		s += field(f.n > 0, f.name, f.n)
 	}

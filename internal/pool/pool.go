@@ -65,7 +65,7 @@ type Pool struct {
 	turns    turns
 	fails    fails
 	ceiling  standing
-	measured Time // by this child's measurement
+	measured Time // when all were, in an opaque pool
 
 	free     *child
 	recorder Recorder

@@ -33,10 +33,10 @@ func (p *Pool) measure(c *child) {
 	p.do(Action{Kind: Measure, PID: c.pid})
 }
 
-// measureNext asks for the memory of one child of an opaque pool, each in its
-// turn.
-func (p *Pool) measureNext() {
-	if p.policy.MaxMemory <= 0 || p.now < p.measured+Time(measureSpan) && p.measured != 0 {
+// measureAll asks for the memory of every child of an opaque pool, when a client
+// has come: who has no work does not grow.
+func (p *Pool) measureAll() {
+	if p.policy.MaxMemory <= 0 || p.measured != 0 && p.now < p.measured+Time(measureSpan) {
 		return
 	}
 	p.measured = p.now
@@ -55,27 +55,38 @@ func (p *Pool) mayReplace(c *child) bool {
 	return p.turns.now < most
 }
 
-// replaceAll has everybody be replaced, because of a new plan: as many at a
-// time as the ramp lets be born.
+// replaceAll has everybody be replaced, because of a new plan, those too who were
+// born to succeed others.
 func (p *Pool) replaceAll() {
+	all := make([]*child, 0, p.total())
 	for _, generation := range p.unborn() {
-		p.renew(p.births[generation])
+		all = append(all, p.births[generation])
 	}
 	for _, pid := range p.pids() {
-		p.renew(p.children[pid])
+		all = append(all, p.children[pid])
+	}
+	for _, c := range all {
+		p.disown(c)
+	}
+	for _, c := range all {
+		if !c.replaced {
+			c.due = false
+		}
+		p.wear(c, ReasonPlan)
 	}
 }
 
-func (p *Pool) renew(c *child) {
-	if c.ancestor != nil {
-		c.ancestor.heir, c.ancestor.replaced, c.ancestor = nil, false, nil
-		p.turns.now--
+// disown has a child be nobody's successor any more.
+func (p *Pool) disown(c *child) {
+	old := c.ancestor
+	if old == nil {
+		return
+	}
+	c.ancestor, old.heir = nil, nil
+	if c.isIn(byHeir) {
 		p.dequeue(start, c)
 	}
-	if c.heir == nil && c.due && !c.replaced && c.state.stays() {
-		c.due = false
-	}
-	p.wear(c, ReasonPlan)
+	p.missTurn(old)
 }
 
 // replace begins with those whose turn it is.

@@ -269,8 +269,13 @@ func (tl *teller) view() {
 		name string
 		is   bool
 	}{
-		{"opaque", v.Opaque}, {"probing", v.Probing}, {"gave-up", v.GaveUp}, {"paused", v.Paused},
-		{"draining", v.Draining}, {"waiting", v.Waiting}, {"watching", v.Watching},
+		{"opaque", v.Opaque},
+		{"probing", v.Probing},
+		{"gave-up", v.GaveUp},
+		{"paused", v.Paused},
+		{"draining", v.Draining},
+		{"waiting", v.Waiting},
+		{"watching", v.Watching},
 	} {
 		if f.is {
 			tl.out.WriteString(" " + f.name)
@@ -309,9 +314,21 @@ var actionKinds = []struct {
 	kind pool.ActionKind
 	name string
 }{
-	{pool.Watch, "watch"}, {pool.Unwatch, "unwatch"}, {pool.Birth, "birth"},
-	{pool.Terminate, "TERM"}, {pool.Kill, "KILL"}, {pool.Arm, "arm"},
-	{pool.Wake, "wake"}, {pool.Rotate, "rotate"}, {pool.Look, "look"},
-	{pool.Tell, "tell"}, {pool.Gone, "gone"}, {pool.Retire, "retire"}, {pool.Stop, "stop"},
-	{pool.Snapshot, "snapshot"}, {pool.Measure, "measure"}, {pool.Offer, "offer"}, {pool.Ask, "ask"},
+	{pool.Watch, "watch"},
+	{pool.Unwatch, "unwatch"},
+	{pool.Birth, "birth"},
+	{pool.Terminate, "TERM"},
+	{pool.Kill, "KILL"},
+	{pool.Arm, "arm"},
+	{pool.Wake, "wake"},
+	{pool.Rotate, "rotate"},
+	{pool.Look, "look"},
+	{pool.Tell, "tell"},
+	{pool.Gone, "gone"},
+	{pool.Retire, "retire"},
+	{pool.Stop, "stop"},
+	{pool.Snapshot, "snapshot"},
+	{pool.Measure, "measure"},
+	{pool.Offer, "offer"},
+	{pool.Ask, "ask"},
 }

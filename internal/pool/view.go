@@ -19,7 +19,9 @@ type View struct {
 	Probing, GaveUp  bool
 	Paused, Draining bool
 	// Waiting: a birth is needed, and a ceiling over several pools has no place.
+	// Held is how many places are held for a birth to come.
 	Waiting bool
+	Held    int
 	// Opaque: nobody knows who is busy, and Available means alive.
 	Opaque bool
 }
@@ -30,7 +32,10 @@ func (p *Pool) View() View {
 	v.Unready, v.Replacing = p.unheard, p.turns.now
 	v.Failures, v.Probing, v.GaveUp = p.fails.inARow, p.fails.halfOpen, p.fails.gaveUp
 	v.Paused, v.Draining = p.paused, p.draining
-	v.Waiting, v.Opaque = p.ceiling.rank == urgent, p.opaque()
+	v.Waiting, v.Opaque = p.ceiling.rank != needless, p.opaque()
+	for _, m := range p.ceiling.members {
+		v.Held += truthOf(m.granted)
+	}
 	if p.stressed() {
 		v.Stress = p.stressTo
 	}

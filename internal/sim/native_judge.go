@@ -125,7 +125,7 @@ func (o *nativeOracle) replacedMost() int {
 	most := max(1, len(o.lives)/10)
 	for i := range o.lives {
 		if o.lives[i].replaced && o.lives[i].reason == pool.ReasonPlan {
-			return max(most, o.policy.Ramp)
+			return max(most, o.planRamp)
 		}
 	}
 	return most

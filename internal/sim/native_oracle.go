@@ -21,6 +21,7 @@ type nativeOracle struct {
 	// After a wait: one probe, until it is well.
 	halfOpen bool
 	wait     pool.Duration
+	planRamp int // the widest ramp since the last new plan
 	looks    int
 
 	event pool.Event
@@ -42,7 +43,7 @@ type life struct {
 }
 
 func newNativeOracle(policy pool.Policy) *nativeOracle {
-	return &nativeOracle{policy: policy, limit: policy.Limit}
+	return &nativeOracle{policy: policy, limit: policy.Limit, planRamp: policy.Ramp}
 }
 
 func (o *nativeOracle) begun() bool { return o.started }
@@ -75,7 +76,14 @@ func (o *nativeOracle) enter(ev *pool.Event) {
 		o.throttledTo = 0
 	}
 	for i := range o.lives {
-		if l := &o.lives[i]; l.probe && l.pid != 0 && o.now >= l.since+pool.Time(o.wait) {
+		// It is well after as long as the wait was, or, where nobody could say, after
+		// the time that any start may take.
+		l := &o.lives[i]
+		span := o.wait
+		if o.policy.Opaque && !o.policy.Ready {
+			span = min(span, 10*pool.Second)
+		}
+		if l.probe && l.pid != 0 && o.now >= l.since+pool.Time(span) {
 			o.halfOpen = false
 		}
 	}
@@ -128,8 +136,10 @@ func (o *nativeOracle) ordered(ev *pool.Event) {
 			return
 		}
 		o.policy, o.limit = *ev.Policy, ev.Policy.Limit
+		defer func() { o.planRamp = max(o.planRamp, o.policy.Ramp) }()
 		if ev.Kind == pool.Replanned {
 			o.gaveUp, o.halfOpen = false, false
+			o.planRamp = 0
 		}
 	}
 }

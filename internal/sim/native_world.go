@@ -14,6 +14,7 @@ type native struct {
 	ages     bool // the system can tell how long the oldest client has waited
 	paused   bool
 	ceilings []*pool.Ceiling
+	offered  int // offers that it was not told of yet
 	// since when nobody had a reason to keep more workers than the floor
 	calmSince int64
 }
@@ -90,6 +91,11 @@ func (w *World) putUnderCeilings(s *service) {
 func (w *World) offer(pools []*pool.Pool) {
 	for _, p := range pools {
 		w.tally.Offers++
+		for _, s := range w.services {
+			if s.pool == p {
+				s.native.offered++
+			}
+		}
 		w.planForPool(p, slotIsFree)
 	}
 }
@@ -127,6 +133,7 @@ func (w *World) happenToNative(t *thing) {
 	s := t.service
 	switch t.kind {
 	case slotIsFree:
+		s.native.offered--
 		w.tell(s, pool.Event{Kind: pool.SlotFree})
 	case placeIsAsked:
 		w.tell(s, pool.Event{Kind: pool.Yield})
@@ -159,6 +166,7 @@ func (w *World) operate(s *service) {
 			return
 		}
 		s.policy = p
+		s.native.calmSince = w.now
 		w.tell(s, pool.Event{Kind: pool.Adjusted, Policy: &p})
 	case 3:
 		if w.chance.oneIn(4) && len(s.native.ceilings) > 0 {
@@ -295,6 +303,23 @@ func (w *World) auditNative(s *service) {
 		w.fail(s, fmt.Sprintf("%d workers stay though nobody comes, the floor is %d", stay, floor))
 	case stay < floor && len(s.native.ceilings) == 0:
 		w.fail(s, fmt.Sprintf("%d workers stay, the floor is %d", stay, floor))
+	}
+}
+
+// checkFloor looks whether a floor that may be born is on its way, and whether a
+// place is held for nobody.
+func (w *World) checkFloor(s *service) {
+	if !s.native.is || s.removed || w.failure != nil {
+		return
+	}
+	v := s.pool.View()
+	total := v.Available + v.Taken + v.Leaving + v.Deaf
+	held := v.Throttled != 0 || v.GaveUp || v.Paused || v.Probing || total >= s.policy.Limit || v.Starting > 0 || v.Unready > 0
+	switch {
+	case !held && len(s.native.ceilings) == 0 && total-v.Leaving < s.policy.Min:
+		w.fail(s, "the floor is not restored")
+	case v.Held > 0 && s.native.offered == 0 && (!v.Waiting || len(s.native.ceilings) == 1):
+		w.fail(s, "a place is held that nobody uses")
 	}
 }
 

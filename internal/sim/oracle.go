@@ -31,7 +31,6 @@ type Oracle struct {
 	mustCrash  bool // a throttle has to begin
 	mustRotate bool
 	mustDie    bool // a death has to be told
-	mayWarn    bool
 	woken      bool
 	suspect    pool.Note
 	saved      kid // the one that the event has taken out of the books

@@ -136,6 +136,7 @@ func (w *World) happenToService(t *thing) {
 		}
 		if !s.removed {
 			s.policy = p
+			s.native.calmSince = w.now
 		}
 		w.tell(s, pool.Event{Kind: pool.Replanned, Policy: &p})
 		w.planFor(s, w.chance.upTo(3000*pool.Second), planChanges)

@@ -29,6 +29,7 @@ func (w *World) tell(s *service, ev pool.Event) {
 		w.planRing(s)
 	}
 	w.checkCeilings(s)
+	w.checkFloor(s)
 	w.attend(s)
 }
 
