@@ -14,6 +14,9 @@ import (
 // TestQuick runs two rows with small counts. Their numbers mean nothing; that
 // there are any, and a table and figures of them, is what is tested.
 func TestQuick(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the short tests need neither root nor Postfix")
+	}
 	dir := t.TempDir()
 	var out, log bytes.Buffer
 	if err := run([]string{"-quick", "-row", "2,4", "-out", dir}, &out, &log); err != nil {

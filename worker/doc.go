@@ -25,6 +25,10 @@
 // Clients that are being served are served to the end first; Leaving says that
 // it would be a good time to come to it.
 //
+// A worker can be tried from a shell, without a manager: with the arguments
+// -standalone HOST:PORT or -standalone /PATH, before all others, it listens
+// there itself.
+//
 // The package never catches a signal: SIGTERM ends the worker on the spot, as
 // it ends a Postfix daemon, unless the program gives it a context that is
 // cancelled by signals. It never changes the status flags of the open file

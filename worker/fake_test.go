@@ -166,7 +166,7 @@ func (c *child) hangUp() { c.status.Close() }
 
 func TestSingleReportsTakenAndAvailable(t *testing.T) {
 	f := newFake(t, unix.SOCK_STREAM)
-	c := f.birth("single", "unix", "-u", "-o", "max_use=2")
+	c := f.birth("single", "unix", "-o", "max_use=2")
 	for range 2 {
 		k := dial(t, "unix", f.path)
 		if pid := k.greet(); pid != c.pid {
@@ -229,13 +229,16 @@ func TestEndOfFileMeansLeaveWhenConvenient(t *testing.T) {
 	}
 }
 
-func TestMultiNeverReportsWithoutALimit(t *testing.T) {
+func TestMultiReportsItsFirstUseWithoutALimit(t *testing.T) {
 	f := newFake(t, unix.SOCK_STREAM)
 	c := f.birth("multi", "unix", "-o", "max_use=2")
 	a, b := dial(t, "unix", f.path), dial(t, "unix", f.path)
 	a.greet()
 	b.greet()
+	c.wantNoRecord()
 	a.bye()
+	c.wantState(masterproto.Taken)
+	c.wantState(masterproto.Available)
 	d := dial(t, "unix", f.path)
 	d.greet()
 	b.bye()

@@ -38,10 +38,12 @@ type loop struct {
 	mu      sync.Mutex
 	clients int
 	uses    int
-	since   time.Time // when the last client left
-	paused  time.Time // no client is accepted before
-	ending  bool
-	closed  bool
+	// useful: the manager has been told of a use.
+	useful bool
+	since  time.Time // when the last client left
+	paused time.Time // no client is accepted before
+	ending bool
+	closed bool
 }
 
 func newLoop(w *Worker, most int) (*loop, error) {
@@ -124,9 +126,17 @@ func (l *loop) begin() {
 func (l *loop) done() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.clients == l.most {
+	switch {
+	case l.clients == l.most:
+		l.report(masterproto.Available)
+	case !l.useful:
+		// A worker that has never had all that it has room for is as useful
+		// as any other: without a use to its name, its crash, however late,
+		// would be taken for one at birth and hold the service back.
+		l.report(masterproto.Taken)
 		l.report(masterproto.Available)
 	}
+	l.useful = true
 	l.clients--
 	if l.clients == 0 {
 		l.since = time.Now()

@@ -158,6 +158,9 @@ broken  unix  - - n - 1 broken
 `
 
 func TestUnderMaster(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the short tests need neither root nor Postfix")
+	}
 	m := startMaster(t, rowsOfAll)
 	t.Run("clients are served and the worker wears out", m.wearsOut)
 	t.Run("accept lock", m.acceptLock)

@@ -32,10 +32,11 @@ func (w *Worker) Serve(ctx context.Context, h Handler) error {
 }
 
 // ServeMulti serves many clients at the same time, each in a goroutine of its
-// own. With most 0 there is always room, and the worker never reports anything,
-// as Postfix's own daemons of this kind; the manager then needs one worker
-// only. Otherwise it reports taken when it has that many clients, leaves new
-// ones to others, and reports available when there is room again.
+// own. With most 0 there is always room, and the manager needs one worker only.
+// Otherwise it reports taken when it has that many clients, leaves new ones to
+// others, and reports available when there is room again. When its first client
+// has left it reports taken and available at once, if it has not been full
+// before, so that the manager knows that it has been of use.
 //
 // A worker that has served MaxUse clients leaves at the first moment without a
 // client.

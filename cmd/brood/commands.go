@@ -18,6 +18,7 @@ const (
 // nouns are the commands below brood, each made in the file of its name.
 var nouns = []func() *cobra.Command{
 	checkCommand,
+	completionCommand,
 	demoCommand,
 	demoWorkerCommand,
 	initCommand,
@@ -73,10 +74,32 @@ birth, and says why. It is a drop-in for Postfix's master(8).`,
 	for _, noun := range nouns {
 		root.AddCommand(noun())
 	}
+	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
+	root.Version = version
+	root.SetVersionTemplate("brood {{.Version}}\n")
+	root.Flags().Bool("version", false, "say which version this is")
+	nameHelp(root)
 	root.SetHelpTemplate(root.HelpTemplate() + `
 Exit status: 0 done, 1 failed, 2 usage.
 `)
 	return root, began
+}
+
+// nameHelp gives --help the same words everywhere.
+func nameHelp(cmd *cobra.Command) {
+	cmd.InitDefaultHelpFlag()
+	cmd.Flags().Lookup("help").Usage = "say what there is"
+	for _, below := range cmd.Commands() {
+		nameHelp(below)
+	}
+}
+
+// noArguments is for commands that take options only.
+func noArguments(_ *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return fmt.Errorf("unexpected argument %q", args[0])
+	}
+	return nil
 }
 
 // chooseOne is the RunE of a command that has others below it: it names them.

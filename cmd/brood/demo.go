@@ -30,7 +30,7 @@ crash that is held back and named, the recovery, a reload that keeps the socket.
 It needs no root, no Postfix and no network, and leaves no process and no file
 behind, also when it is interrupted. Colours are for terminals; NO_COLOR=1 in
 the environment turns them off.`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			broodd, err := findBroodd()
 			if err != nil {

@@ -40,7 +40,7 @@ start; with --now it is stopped and started at once: new connections are refused
 for the moment in between, and deliveries under way are tried again later.
 
 Needs root, but for --dry-run. Doing it twice changes nothing.`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			path := o.Broodd
 			if path == "" {
@@ -59,6 +59,10 @@ Needs root, but for --dry-run. Doing it twice changes nothing.`,
 	}
 	exchangeFlags(cmd, &o)
 	cmd.Flags().StringVar(&o.Broodd, "broodd", "", "put `FILE` in place instead of the broodd beside brood")
+	anyFile := cobra.FixedCompletions(nil, cobra.ShellCompDirectiveDefault)
+	if err := cmd.RegisterFlagCompletionFunc("broodd", anyFile); err != nil {
+		panic(err) // the flag was made above
+	}
 	return cmd
 }
 
@@ -73,7 +77,7 @@ A running Postfix goes on as it is and comes under its own master with its next
 stop and start; with --now it is stopped and started at once.
 
 Needs root, but for --dry-run. Doing it twice changes nothing.`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return exchange(cmd, install.Uninstall, o) },
 	}
 	exchangeFlags(cmd, &o)
@@ -84,7 +88,7 @@ func postfixStatusCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "status",
 		Short: "Say which master is in place, and which one runs",
-		Args:  cobra.NoArgs,
+		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return install.Status(context.Background(), cmd.OutOrStdout())
 		},

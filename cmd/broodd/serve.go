@@ -21,10 +21,6 @@ import (
 // say.
 var configFiles = []string{"/etc/brood/brood.toml", "brood.toml"}
 
-// births is how many workers are born at the same time. More than the cores
-// would only make each slower.
-func births() int { return min(2, runtime.NumCPU()) }
-
 // lastLines is how long the log may take to be written at the end.
 const lastLines = 2 * time.Second
 
@@ -61,6 +57,9 @@ type daemon struct {
 
 // serve runs a brood.toml until a signal ends it. It returns the exit status.
 func serve(path string) int {
+	// The kernel tells workers of our death when the thread that gave birth to
+	// them ends: this one ends with the process.
+	runtime.LockOSThread()
 	if err := child.Reserve(); err != nil {
 		fmt.Fprintln(os.Stderr, "broodd:", err)
 		return exitFailed
@@ -124,7 +123,6 @@ func (d *daemon) options() master.Options {
 		Log:       slog.New(d.log),
 		WakeUID:   os.Geteuid(),
 		WakeGID:   os.Getegid(),
-		Births:    births(),
 		Output:    d.output,
 		Gentle:    true,
 		Drain:     d.config.Brood.Drain,

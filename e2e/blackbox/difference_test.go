@@ -44,6 +44,21 @@ var differences = []difference{
 		}, starvedReloadIsRefused,
 	},
 	{
+		"difference/empty-master-cf-on-reload",
+		"a master.cf that is empty on reload ends all services", "it is refused, and those in force serve on",
+		func(t *testing.T, m master) {
+			in, c := emptied(t, m)
+			in.reaped(c)
+		},
+		func(t *testing.T, m master) {
+			in, c := emptied(t, m)
+			in.log.wait(t, "^error: .*master.cf.*no service is left")
+			in.log.wait(t, "^error: .*reload refused")
+			c.release()
+			in.noBirth()
+		},
+	},
+	{
 		"difference/removed-child-ignores-term",
 		"a removed service whose child ignores TERM has the master spin for ever", "the loop goes on, KILL comes after a deadline and is logged",
 		func(t *testing.T, _ master) {
@@ -59,6 +74,24 @@ var differences = []difference{
 		"difference/forged-status",
 		"a child can report in the name of a sibling", "a report counts only for the process that the kernel says sent it",
 		func(t *testing.T, m master) { forgeStatus(t, m).child("svc") }, forgedStatusIsRefused,
+	},
+	{
+		"difference/child-shuts-listener-down",
+		"a child can shut its service's socket down for good", "it is opened anew",
+		func(t *testing.T, m master) {
+			in := listenerShut(t, m)
+			in.barrier()
+			if c, err := net.Dial("unix", in.endpoint("svc")); err == nil {
+				c.Close()
+				t.Error("the service can be reached")
+			}
+		},
+		func(t *testing.T, m master) {
+			in := listenerShut(t, m)
+			in.dial("svc")
+			in.child("svc").take()
+			in.log.wait(t, "^warning: .*svc.*has shut down the socket")
+		},
 	},
 	{
 		"difference/short-record-names-sender",
@@ -127,6 +160,37 @@ var differences = []difference{
 // A spoiler breaks the configuration of an instance, says what the log must
 // name, and returns what mends it.
 type spoiler func(in *instance) (names string, mend func())
+
+// listenerShut has a child shut down the socket that it was given, and leave.
+func listenerShut(t *testing.T, m master) *instance {
+	in := newInstance(t, m)
+	in.service("svc unix - - n - 3 fake")
+	in.start()
+	in.dial("svc")
+	c := in.child("svc")
+	c.take()
+	c.release()
+	c.must(order{Do: "shutdown", FD: listenFd})
+	c.exit(0)
+	in.reaped(c)
+	return in
+}
+
+// emptied has a master read a master.cf that an editor has cut off and not yet
+// written, while a child serves a client.
+func emptied(t *testing.T, m master) (*instance, *child) {
+	in := newInstance(t, m)
+	in.service("svc unix - - n - 3 fake")
+	in.start()
+	in.dial("svc")
+	c := in.child("svc")
+	c.take()
+	in.must(os.Truncate(in.path("conf/master.cf"), 0))
+	old := time.Now().Add(-time.Hour)
+	in.must(os.Chtimes(in.path("conf/master.cf"), old, old))
+	in.run.signal(syscall.SIGHUP)
+	return in, c
+}
 
 func brokenRow(in *instance) (string, func()) {
 	in.service("bad unix - - n - many fake")

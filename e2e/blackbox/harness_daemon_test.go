@@ -127,6 +127,8 @@ func (d *fakeDaemon) obey(o order) (answer, error) {
 		return d.receiveDescriptor()
 	case "close":
 		return answer{}, unix.Close(o.FD)
+	case "shutdown":
+		return answer{}, unix.Shutdown(o.FD, unix.SHUT_RDWR)
 	case "exhaust-descriptors":
 		return exhaustDescriptors()
 	case "orphans":

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 var hostileRows = []row{
@@ -19,6 +21,7 @@ var hostileRows = []row{
 	{"hostile/orphans", "orphans that hold all that the child held are no children: the service goes on", hostileOrphans},
 	{"hostile/exhausts-descriptors", "a child that exhausts its descriptors exhausts only its own", hostileDescriptors},
 	{"hostile/dies-before-exec-is-seen", "a program that ends at once, again and again, throttles each time and is reaped each time", hostileFlash},
+	{"hostile/stalled-program", "a program that does not load, as on a dying disk, holds up its own service only", hostileStalled},
 	{"hostile/fork-fails", "no process to be had: the service is throttled, and served when there is one", hostileFork},
 	{"hostile/no-thread-left", "no process or thread to be had: wake-ups and reloads go on", hostileThread},
 	{"hostile/no-descriptors-left", "no descriptor to be had: nobody is lost, and all goes on when there are some", hostileMasterDescriptors},
@@ -166,6 +169,56 @@ func hostileFlash(t *testing.T, m master) {
 	if n := in.log.count("lib/true"); n != 0 {
 		t.Errorf("%d lines about a child that left with 0", n)
 	}
+}
+
+// stallProgram has the kernel ask before it executes a file, and nobody answer
+// until the function that it returns is called; begun waits for the first to ask.
+func stallProgram(t *testing.T, path string) (begun, release func()) {
+	t.Helper()
+	fd, err := unix.FanotifyInit(unix.FAN_CLASS_CONTENT|unix.FAN_CLOEXEC|unix.FAN_NONBLOCK, unix.O_RDONLY|unix.O_CLOEXEC)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := os.NewFile(uintptr(fd), "fanotify")
+	release = func() { _ = f.Close() }
+	t.Cleanup(release)
+	if err := unix.FanotifyMark(fd, unix.FAN_MARK_ADD, unix.FAN_OPEN_EXEC_PERM, unix.AT_FDCWD, path); err != nil {
+		t.Fatal(err)
+	}
+	return func() {
+		t.Helper()
+		eventually(t, "the program is to be loaded", func() bool {
+			n, _ := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 0)
+			return n > 0
+		})
+	}, release
+}
+
+func hostileStalled(t *testing.T, m master) {
+	in := newInstance(t, m)
+	program, err := os.ReadFile("/bin/true")
+	in.must(err)
+	in.must(os.WriteFile(in.path("lib/slow"), program, 0o755))
+	in.service("svc unix - - n - 2 fake", "slow unix - - n - 4 slow")
+	in.start()
+	begun, release := stallProgram(t, in.path("lib/slow"))
+	in.dial("slow")
+	begun()
+	in.dial("svc")
+	in.child("svc").take()
+	name := in.endpoint("slow")
+	if m.ours() { // Postfix would spin until the removed service's child is gone
+		in.rewrite("slow ")
+	}
+	in.reload()
+	if _, err := os.Lstat(name); m.ours() && err == nil {
+		t.Errorf("the service is gone and clients still find it")
+	}
+	in.barrier()
+	release()
+	in.dial("svc")
+	in.child("svc").take()
+	in.barrier()
 }
 
 // processLimit puts a master into a control group of its own and returns what

@@ -45,6 +45,9 @@ func contract() []row {
 
 // TestMaster holds both masters against the contract.
 func TestMaster(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the short tests need neither root nor Postfix")
+	}
 	t.Run("stock", func(t *testing.T) { runContract(t, stockMaster(t)) })
 	t.Run("brood", func(t *testing.T) { runContract(t, broodMaster(t)) })
 }

@@ -3,6 +3,7 @@ package blackbox
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"strings"
 	"syscall"
 	"testing"
@@ -13,6 +14,7 @@ var stopRows = []row{
 	{"stop/term", "TERM: logged, handed to the process group, and the master is gone", func(t *testing.T, m master) { stopBy(t, m, syscall.SIGTERM) }},
 	{"stop/int", "INT is as TERM", func(t *testing.T, m master) { stopBy(t, m, syscall.SIGINT) }},
 	{"stop/quit", "QUIT is as TERM", func(t *testing.T, m master) { stopBy(t, m, syscall.SIGQUIT) }},
+	{"stop/spares-the-group-of-others", "TERM of a master in a process group of others, as with -i, ends nobody but its children", stopSparesOthers},
 	{"stop/child-ignores-term", "a child that ignores TERM keeps nobody from stopping, and sees end-of-file on 5", stopStubborn},
 	{"stop/kill", "KILL of the master alone: children see end-of-file on 5, finish in peace, and a report fails with EPIPE", stopKill},
 	{"stop/locks-are-free-again", "after a stop the next master starts, on the same endpoints", stopAndStart},
@@ -39,6 +41,48 @@ func stopBy(t *testing.T, m master, signal syscall.Signal) {
 	}
 	for _, c := range []*child{taken, idle} {
 		eventually(t, "the children are gone with the master", func() bool { return gone(c.PID) })
+	}
+}
+
+// stopSparesOthers starts a master in a pid namespace of its own and in the
+// process group of a bystander. Ours may be in such a group without -i as well,
+// where Postfix's does not find its children.
+func stopSparesOthers(t *testing.T, m master) {
+	bystander := exec.Command("sleep", "100")
+	bystander.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := bystander.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = bystander.Process.Kill()
+		_ = bystander.Wait()
+	})
+	stop := func(options ...string) {
+		in := newInstance(t, m)
+		in.attr = syscall.SysProcAttr{Setpgid: true, Pgid: bystander.Process.Pid}
+		in.service("svc unix - - n - 2 fake")
+		if options[0] == "-i" {
+			in.wrap = []string{"unshare", "--fork", "--pid", "--mount-proc"}
+		}
+		in.start(options...)
+		if options[0] == "-i" {
+			in.run.pid = childrenOf(in.run.pid)[0]
+		}
+		in.dial("svc")
+		in.child("svc").take()
+		before := in.run.children()
+		in.run.signal(syscall.SIGTERM)
+		in.run.wait()
+		for _, pid := range before {
+			eventually(t, "the children are gone with the master", func() bool { return gone(pid) })
+		}
+		if gone(bystander.Process.Pid) {
+			t.Fatalf("%s: the bystander got the signal", options)
+		}
+	}
+	stop("-i")
+	if m.ours() {
+		stop("-d")
 	}
 }
 

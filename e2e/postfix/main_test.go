@@ -1,6 +1,7 @@
 package postfix
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -28,6 +29,12 @@ var (
 )
 
 func TestMain(m *testing.M) {
+	flag.Parse()
+	if testing.Short() {
+		// The short tests need neither root nor Postfix, and here is nothing
+		// without them.
+		os.Exit(0)
+	}
 	os.Exit(run(m))
 }
 

@@ -174,6 +174,9 @@ func freePort(t *testing.T) int {
 
 // TestProtocolUnderMaster speaks to the server as smtpd would.
 func TestProtocolUnderMaster(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the short tests need neither root nor Postfix")
+	}
 	m := startMail(t)
 	conn, err := net.DialTimeout("unix", filepath.Join(m.dir, "queue/private/policy"), patience)
 	must(t, err)
@@ -208,6 +211,9 @@ func TestProtocolUnderMaster(t *testing.T) {
 // TestSmtpdAsksThePolicyServer sends mail with a real client through a real
 // smtpd.
 func TestSmtpdAsksThePolicyServer(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the short tests need neither root nor Postfix")
+	}
 	m := startMail(t)
 	for _, c := range []struct {
 		sender string

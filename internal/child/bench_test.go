@@ -31,8 +31,8 @@ func BenchmarkBirth(b *testing.B) {
 					defer lacksCloseRange.Store(false)
 					benchStart(b, path)
 				})
-				for _, n := range []int{1, 2} {
-					b.Run(fmt.Sprintf("Nursery%d", n), func(b *testing.B) { benchNursery(b, path, n) })
+				for _, n := range []int{1, 4} {
+					b.Run(fmt.Sprintf("Begin%d", n), func(b *testing.B) { benchBegin(b, path, n) })
 				}
 			})
 		}
@@ -91,25 +91,18 @@ func benchForkExec(b *testing.B, path string) {
 	}
 }
 
-// benchNursery keeps twice as many births in flight as there are spawners.
-func benchNursery(b *testing.B, path string, spawners int) {
+// benchBegin keeps n children on their way.
+func benchBegin(b *testing.B, path string, n int) {
 	s := benchSpec(b, path)
-	l := newLoop(b, spawners)
 	b.ReportAllocs()
 	living := 0
 	for b.Loop() {
-		for ; living < 2*spawners; living++ {
-			l.nursery.Submit(0, s)
+		for ; living < n; living++ {
+			begin(b, s)
 		}
-		for len(l.deaths) == 0 {
-			l.turn()
-		}
-		l.deaths, l.births = l.deaths[1:], l.births[:0]
-		living--
+		living -= len(reapAll(b, 1))
 	}
-	for living > len(l.deaths) {
-		l.turn()
-	}
+	reapAll(b, living)
 }
 
 // openMany opens n descriptors for the time of the benchmark.

@@ -1,8 +1,9 @@
 // Package child gives birth to processes, signals them and buries them. It is
 // the only place in brood that does any of the three.
 //
-// A birth is a vfork: the new process runs in our memory, on a thread that the
-// kernel has suspended, until it has turned into the program. What it does in
+// A birth is a clone that shares our memory and is not waited for: the new
+// process runs in our memory until it has turned into the program, while we go
+// on, and the kernel tells when it has left. What it does in
 // between is decided beforehand, as a table of system calls (see steps.go),
 // which a few lines of assembly work off (see vfork_amd64.s) and which stops at
 // the first call that fails. So no memory is copied, no pipe is needed to tell
@@ -17,22 +18,22 @@
 //
 // # What it never does
 //
-// It never waits for a program on the caller's goroutine when the birth goes
-// through a [Nursery], it never holds up the garbage collector while the kernel
-// loads a program, and it never reaps a process whose birth has not been
-// answered. It knows no service, no limit and no log.
+// [Begin] never waits for a program, it never holds up the garbage collector
+// while the kernel loads one, and [Reap] never buries a process that [Wait] is
+// for. It knows no service, no limit and no log.
 //
 // # What its errors mean
 //
-// [Start] returns a *[StartError], which names the step that failed and the
-// errno. No process is left behind then: the child that failed has been waited
-// for, and [Reap] never shows it.
+// A *[StartError] names the step that failed and the errno. [Start] returns it,
+// and leaves no process behind. [Begin] returns what fails before there is a
+// child; what fails in the child is in the [Death] that Reap tells of.
 //
 // # Obligations of the caller
 //
 // The process that calls [Reap] starts no processes by other means (os/exec,
 // syscall.ForkExec): their deaths would be shown as those of strangers.
-// Descriptors that a [Spec] names stay open until the birth is answered. A
+// Descriptors that a [Spec] names stay open until [Tidy] says that they may be
+// closed. A
 // listening socket that is closed while a birth is in flight may live on until
 // that program has been loaded, so take it out of the epoll set before closing.
 //

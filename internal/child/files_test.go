@@ -17,18 +17,34 @@ import (
 // eachMeans runs a test with each of the ways to give birth.
 func eachMeans(t *testing.T, test func(t *testing.T)) {
 	t.Helper()
+	defer func(n int) { tableSmall = n }(tableSmall)
+	tableSmall = 0
 	t.Run("clone3", test)
 	t.Run("clone", func(t *testing.T) {
 		lacksClone3.Store(true)
 		defer lacksClone3.Store(false)
 		test(t)
 	})
+	tableSmall = 100_000
+	t.Run("whole table", test)
 	t.Run("no close_range", func(t *testing.T) {
 		sealInherited()
 		lacksCloseRange.Store(true)
 		defer lacksCloseRange.Store(false)
 		test(t)
 	})
+}
+
+// eachTable runs a test with both ways to a table of descriptors. Without
+// close_range a child keeps all of ours until it executes its program, so tests
+// of births that are stalled before can't have that.
+func eachTable(t *testing.T, test func(t *testing.T)) {
+	t.Helper()
+	defer func(n int) { tableSmall = n }(tableSmall)
+	tableSmall = 0
+	t.Run("pad", test)
+	tableSmall = 100_000
+	t.Run("whole table", test)
 }
 
 // someFiles opens n different files at descriptors from low on.

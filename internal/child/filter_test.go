@@ -13,10 +13,10 @@ import (
 func filtered() {
 	deny(unix.ENOSYS, unix.SYS_CLONE3, unix.SYS_CLOSE_RANGE)
 	for range 2 {
-		pid, err := Start(&Spec{Path: "/bin/true", Files: []int{0, 1, 2}})
+		pid, err := Begin(&Spec{Path: "/bin/true", Files: []int{0, 1, 2}})
 		must(err)
 		awaitDeath(pid)
-		if d, ok := Reap(nil); !ok || d.PID != pid || d.Status != 0 {
+		if d, ok := Reap(); !ok || d.PID != pid || d.Status != 0 {
 			pass(fmt.Sprint("failed: death ", d, ok))
 		}
 	}

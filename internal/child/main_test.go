@@ -33,6 +33,9 @@ func TestMain(m *testing.M) {
 	// ignored must stay so.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGUSR2)
 	signal.Ignore(syscall.SIGWINCH)
+	if _, err := Watch(); err != nil {
+		panic(err)
+	}
 	os.Exit(m.Run())
 }
 
@@ -110,24 +113,14 @@ func output(t testing.TB, make func(out int) *Spec) (string, int) {
 	return b.String(), pid
 }
 
-// buried are deaths that nobody has awaited yet.
-var buried = map[int]Death{}
-
-// await reaps until the process is buried.
+// await buries a process that was given birth by Start.
 func await(t testing.TB, pid int) Death {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {
-		for d, ok := Reap(nil); ok; d, ok = Reap(nil) {
-			buried[d.PID] = d
-		}
-		if d, ok := buried[pid]; ok {
-			delete(buried, pid)
-			return d
-		}
-		awaitDeath(pid)
+	d, err := Wait(pid)
+	if err != nil || d.Stranger {
+		t.Fatalf("process %d: %+v %v", pid, d, err)
 	}
-	t.Fatalf("process %d does not end", pid)
-	return Death{}
+	return d
 }
 
 // awaitDeath waits until the process has ended, without burying it.
@@ -136,54 +129,37 @@ func awaitDeath(pid int) {
 	}
 }
 
-// loop is what the daemon's loop does with births and deaths.
-type loop struct {
-	t       testing.TB
-	nursery *Nursery
-	answers chan Birth
-	chld    chan os.Signal
-	books   map[int]uint64 // tokens of those born
-	births  []Birth
-	deaths  []Death
+// reapAll buries n processes, as the daemon's loop does.
+func reapAll(t testing.TB, n int) (deaths []Death) {
+	t.Helper()
+	fd, err := Watch()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for len(deaths) < n {
+		ready, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 20_000)
+		if ready == 0 {
+			t.Fatalf("nothing happens; %d of %d have died", len(deaths), n)
+		}
+		if err != nil && err != unix.EINTR {
+			t.Fatal(err)
+		}
+		Hush()
+		for d, ok := Reap(); ok; d, ok = Reap() {
+			deaths = append(deaths, d)
+		}
+	}
+	return deaths
 }
 
-func newLoop(t testing.TB, spawners int) *loop {
-	l := &loop{
-		t:       t,
-		answers: make(chan Birth, 64),
-		chld:    make(chan os.Signal, 1),
-		books:   map[int]uint64{},
+// begin is Begin for births that must come to something.
+func begin(t testing.TB, s *Spec) int {
+	t.Helper()
+	pid, err := Begin(s)
+	if err != nil {
+		t.Fatal(err)
 	}
-	l.nursery = NewNursery(spawners, func(b Birth) { l.answers <- b })
-	signal.Notify(l.chld, syscall.SIGCHLD)
-	t.Cleanup(func() {
-		signal.Stop(l.chld)
-		l.nursery.Close()
-	})
-	return l
-}
-
-// turn waits for one event and deals with it.
-func (l *loop) turn() {
-	l.t.Helper()
-	select {
-	case b := <-l.answers:
-		l.births = append(l.births, b)
-		if b.Err == nil {
-			l.books[b.PID] = b.Token
-		}
-	case <-l.chld:
-	case <-time.After(20 * time.Second):
-		l.t.Fatalf("nothing happens; %d births, %d deaths", len(l.births), len(l.deaths))
-	}
-	known := func(pid int) bool { _, ok := l.books[pid]; return ok }
-	for d, ok := Reap(known); ok; d, ok = Reap(known) {
-		l.deaths = append(l.deaths, d)
-		if _, ok := l.books[d.PID]; !ok && !d.Stranger {
-			l.t.Errorf("process %d died before it was born", d.PID)
-		}
-		delete(l.books, d.PID)
-	}
+	return pid
 }
 
 // until waits for what no event tells.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -33,7 +32,7 @@ func limits() {
 	show := func() {
 		pid, err := Start(&Spec{Path: "/bin/cat", Args: []string{"cat", "/proc/self/limits"}, Files: []int{0, 1, 2}})
 		must(err)
-		_, err = syscall.Wait4(pid, nil, 0, nil)
+		_, err = Wait(pid)
 		must(err)
 	}
 	show()
@@ -69,53 +68,26 @@ func TestNofileRestored(t *testing.T) {
 // crowded is a manager whose user may have no more processes, and no more
 // threads.
 func crowded() {
-	const spawners, tries = 2, 100
-	answers := make(chan Birth, tries)
-	y := NewNursery(spawners, func(b Birth) { answers <- b })
+	const tries = 100
+	must(Reserve())
 	must(syscall.Setgroups(nil))
 	must(syscall.Setresgid(54321, 54321, 54321))
 	must(syscall.Setresuid(54321, 54321, 54321))
-	awaitIdleThreads()
 	must(unix.Setrlimit(unix.RLIMIT_NPROC, &unix.Rlimit{Cur: 1, Max: 1000}))
 	for range tries {
-		y.Submit(0, &Spec{Path: "/bin/true"})
-	}
-	for i := range tries {
-		if i%10 == 0 {
-			runtime.GC()
-		}
 		var e *StartError
-		if b := <-answers; !errors.As(b.Err, &e) || e.Step != "clone" || e.Err != unix.EAGAIN {
-			pass(fmt.Sprint("failed: answer ", b))
+		if _, err := Begin(&Spec{Path: "/bin/true"}); !errors.As(err, &e) || e.Step != "clone" || e.Err != unix.EAGAIN {
+			pass(fmt.Sprint("failed: answer ", err))
 		}
 	}
 	must(unix.Setrlimit(unix.RLIMIT_NPROC, &unix.Rlimit{Cur: 1000, Max: 1000}))
-	y.Submit(0, &Spec{Path: "/bin/true"})
-	b := <-answers
-	must(b.Err)
-	awaitDeath(b.PID)
-	if d, ok := Reap(nil); !ok || d.PID != b.PID || d.Status != 0 {
+	pid, err := Begin(&Spec{Path: "/bin/true"})
+	must(err)
+	awaitDeath(pid)
+	if d, ok := Reap(); !ok || d.PID != pid || d.Status != 0 {
 		pass(fmt.Sprint("failed: death ", d, ok))
 	}
 	pass("recovered")
-}
-
-// awaitIdleThreads waits until all threads but ours sleep: those that the
-// runtime has made in reserve are of use once they lie idle.
-func awaitIdleThreads() {
-	for running := 2; running > 1; {
-		stats, err := filepath.Glob("/proc/self/task/*/stat")
-		must(err)
-		running = 0
-		for _, path := range stats {
-			stat, err := os.ReadFile(path)
-			must(err)
-			_, rest, _ := strings.Cut(string(stat), ") ")
-			if !strings.HasPrefix(rest, "S") {
-				running++
-			}
-		}
-	}
 }
 
 func TestNoProcessesLeft(t *testing.T) {
@@ -134,23 +106,19 @@ func subreaper() {
 	must(unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0))
 	var p [2]int
 	must(unix.Pipe2(p[:], unix.O_CLOEXEC))
-	answers := make(chan Birth, 1)
-	y := NewNursery(1, func(b Birth) { answers <- b })
-	y.Submit(1, stalled(p[0]))
-	for books.flights() == 0 {
-		runtime.Gosched()
-	}
+	late, err := Begin(stalled(p[0]))
+	must(err)
 	// The shell ends at once, and leaves an orphan that is waiting for it. The
 	// orphan writes where we see the end of it.
 	var q [2]int
 	must(unix.Pipe2(q[:], unix.O_CLOEXEC))
-	pid, err := Start(&Spec{Path: "/bin/sh", Args: []string{"sh", "-c", "sleep 0 & echo $! >&3"}, Files: []int{0, 1, 2, q[1]}})
+	pid, err := Begin(&Spec{Path: "/bin/sh", Args: []string{"sh", "-c", "sleep 0 & echo $! >&3"}, Files: []int{0, 1, 2, q[1]}})
 	must(err)
 	must(unix.Close(q[1]))
 	orphan := readAll(q[0])
 	fates := map[int]Death{}
 	for len(fates) < 2 {
-		if d, ok := Reap(func(p int) bool { return p == pid }); ok {
+		if d, ok := Reap(); ok {
 			fates[d.PID] = d
 		}
 	}
@@ -160,10 +128,8 @@ func subreaper() {
 		pass(fmt.Sprint("failed: fates ", fates, " orphan ", stranger))
 	}
 	must(unix.Close(p[1]))
-	b := <-answers
-	must(b.Err)
-	awaitDeath(b.PID)
-	if d, ok := Reap(func(int) bool { return true }); !ok || d.PID != b.PID || d.Stranger {
+	awaitDeath(late)
+	if d, ok := Reap(); !ok || d.PID != late || d.Stranger {
 		pass(fmt.Sprint("failed: death ", d, ok))
 	}
 	pass("all buried")
@@ -199,19 +165,6 @@ func stalled(pipe int) *Spec {
 		// to read.
 		hook: []op{{nr: unix.SYS_READ, args: [6]uintptr{3, 0, 1}, mayFail: 1}},
 	}
-}
-
-// flights is how many births are in flight and have a process.
-func (r *register) flights() int {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	n := 0
-	for c := range r.inFlight {
-		if c.pid() > 0 {
-			n++
-		}
-	}
-	return n
 }
 
 // TestRelativePath: the program is looked for from the child's directory.

@@ -9,8 +9,8 @@ import (
 )
 
 // launchPad is a few low descriptors of ours that are kept for births. What a
-// child needs from above the mark is duplicated onto a slot for the time of the
-// birth, so that the child can give up everything above the mark unseen.
+// child needs from above the mark is duplicated onto a slot until the child has a
+// table of its own, so that it can give up everything above the mark unseen.
 //
 // An empty slot holds /dev/null: a number that is not in use would be given to
 // whoever opens something next.
@@ -21,15 +21,19 @@ type launchPad struct {
 	// mark is above all slots.
 	mark  int
 	slots [slotCount]int
-
-	mu   sync.Mutex
-	free uint32
+	free  uint32
+	// highest is the highest descriptor that a Spec has named so far.
+	highest int
 }
 
 // slotCount is how many descriptors above the mark all births together may
-// have in flight; a birth that finds too few slots copies the whole table. More
+// have borrowed; a birth that finds too few slots copies the whole table. More
 // slots cost every birth, which copies and closes them.
 const slotCount = 24
+
+// tableSmall is up to which descriptor copying the whole table costs less than
+// lending, and lets the caller close at once what it has passed.
+var tableSmall = 256 // tests change it
 
 var pad launchPad
 
@@ -37,7 +41,10 @@ var pad launchPad
 // thing, because they are the lower, and births the cheaper, the fewer
 // descriptors are open. The first birth calls it otherwise.
 func Reserve() error {
-	pad.once.Do(pad.reserve)
+	pad.once.Do(func() {
+		probe()
+		pad.reserve()
+	})
 	return pad.err
 }
 
@@ -68,12 +75,20 @@ type loan struct {
 	from [slotCount]int
 }
 
+// pays tells whether the pad is worth its calls: only where our table is large,
+// which the descriptors passed tell well enough, as new ones are the highest.
+func (p *launchPad) pays(files []int) bool {
+	for _, fd := range files {
+		p.highest = max(p.highest, fd)
+	}
+	return p.highest >= tableSmall
+}
+
 // lend puts the files above the mark on the pad and writes to source where the
 // child finds each file. It returns false, with nothing borrowed, if there are
 // too few slots.
 func (p *launchPad) lend(l *loan, files, source []int) (bool, error) {
 	copy(source, files)
-	p.mu.Lock()
 	for i, fd := range files {
 		if fd < p.mark || slices.Contains(files[:i], fd) {
 			continue
@@ -81,7 +96,6 @@ func (p *launchPad) lend(l *loan, files, source []int) (bool, error) {
 		if p.free == 0 {
 			p.free |= l.taken
 			l.taken = 0
-			p.mu.Unlock()
 			return false, nil
 		}
 		slot := bits.TrailingZeros32(p.free)
@@ -89,7 +103,6 @@ func (p *launchPad) lend(l *loan, files, source []int) (bool, error) {
 		l.taken |= 1 << slot
 		l.from[slot] = fd
 	}
-	p.mu.Unlock()
 	for rest := l.taken; rest != 0; rest &= rest - 1 {
 		slot := bits.TrailingZeros32(rest)
 		fd := l.from[slot]
@@ -116,15 +129,18 @@ func (p *launchPad) giveBack(l *loan) {
 			panic("child: cannot empty the launch pad: " + err.Error())
 		}
 	}
-	p.mu.Lock()
 	p.free |= l.taken
-	p.mu.Unlock()
 	l.taken = 0
 }
 
+// dup3 goes past the scheduler, as all calls of the loop's do that never wait:
+// otherwise the first one after a rest wakes the runtime's monitor.
 func dup3(from, to int) error {
 	for {
-		err := unix.Dup3(from, to, unix.O_CLOEXEC)
+		_, _, err := unix.RawSyscall(unix.SYS_DUP3, uintptr(from), uintptr(to), unix.O_CLOEXEC)
+		if err == 0 {
+			return nil
+		}
 		if err != unix.EINTR && err != unix.EBUSY {
 			return err
 		}

@@ -1,6 +1,7 @@
 package child
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -18,139 +19,178 @@ type Death struct {
 	// Stranger is true if this package has not given birth to the process: an
 	// orphan that came to us because we are process 1 or a subreaper.
 	Stranger bool
+	// Failed is why the program of a birth that was begun could not be loaded;
+	// nil if it was. The status is that of an exit with 127 then.
+	Failed *StartError
 }
 
-// register knows the processes whose deaths must not pass unnoticed: those in
-// the making and those alive.
+// register knows the processes that are ours, and the cradles. Its lock is held
+// for the whole of a birth, so that no process dies before it is in here.
 type register struct {
-	mu       sync.Mutex
-	inFlight map[*cradle]struct{}
-	alive    map[int]struct{}
+	mu sync.Mutex
+	// alive are our processes that are not buried, with the cradle of those
+	// of which it is not known yet whether their program was loaded.
+	alive map[int]*cradle
+	// awaited are those of them that Reap leaves to Wait.
+	awaited map[int]struct{}
+	// begun counts births; flight are the cradles of those whose child may
+	// not have left our memory, in that order.
+	begun  uint64
+	flight []*cradle
+	free   []*cradle
 }
 
-var books = register{inFlight: map[*cradle]struct{}{}, alive: map[int]struct{}{}}
+var books = register{alive: map[int]*cradle{}, awaited: map[int]struct{}{}}
 
-// conceive is called before the clone, when the child has no id yet.
-func (r *register) conceive(c *cradle) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.inFlight[c] = struct{}{}
-}
-
-// lose ends a birth that came to nothing.
-func (r *register) lose(c *cradle) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	delete(r.inFlight, c)
-}
-
-// bear ends a birth that succeeded.
-func (r *register) bear(c *cradle, pid int) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	delete(r.inFlight, c)
-	r.alive[pid] = struct{}{}
-}
-
-// forget strikes a process out, and returns false if it was never ours.
-func (r *register) forget(pid int) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	_, ours := r.alive[pid]
-	delete(r.alive, pid)
-	return ours
-}
-
-// state is how far a process has come in our books.
-type state uint8
-
-const (
-	unknown state = iota
-	inFlight
-	alive
-)
-
-// state tells how far a process has come. The kernel has written the id of one
-// on its way before that could do anything, such as die.
-func (r *register) state(pid int) state {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if _, ok := r.alive[pid]; ok {
-		return alive
+// cradle takes one that is free.
+func (r *register) cradle() *cradle {
+	n := len(r.free)
+	if n == 0 {
+		return &cradle{}
 	}
-	for c := range r.inFlight {
-		if c.pid() == pid {
-			return inFlight
+	c := r.free[n-1]
+	r.free[n-1], r.free = nil, r.free[:n-1]
+	return c
+}
+
+// putAway keeps a cradle for another birth.
+func (r *register) putAway(c *cradle) {
+	if len(c.mem) > memoryKept || len(r.free) >= cradlesKept {
+		c.release()
+	}
+	c.spec, c.pid = nil, 0
+	if len(r.free) < cradlesKept {
+		r.free = append(r.free, c)
+	}
+}
+
+// cradlesKept is how many are kept. Few children are on their way at a time.
+const cradlesKept = 8
+
+// born enters a child.
+func (r *register) born(c *cradle) {
+	r.begun++
+	c.number = r.begun
+	r.flight = append(r.flight, c)
+	r.alive[c.pid] = c
+}
+
+// tidy takes back what children do not need any more: their slots of the pad
+// once they have their own descriptors, and their cradles once they have left.
+// Those that left for a failure keep theirs until they are buried.
+func (r *register) tidy() {
+	kept := r.flight[:0]
+	for _, c := range r.flight {
+		if c.settled() {
+			pad.giveBack(&c.loan)
+		}
+		if !c.w.left() || c.watched || c.w.errno != 0 {
+			kept = append(kept, c)
+			continue
+		}
+		r.alive[c.pid] = nil
+		r.putAway(c)
+	}
+	clear(r.flight[len(kept):])
+	r.flight = kept
+}
+
+// settled tells whether the child has its own descriptors.
+func (c *cradle) settled() bool {
+	return !c.unshares || atomic.LoadUint32(&c.w.unshared) != 0 || c.w.left()
+}
+
+// Tidy takes back what births do not need any more, which every birth and every
+// burial does as well. It returns how many births have been begun, and up to
+// which of them, in that order, all children have their own descriptors: what
+// the Specs of those have named may be closed.
+func Tidy() (begun, settled uint64) {
+	books.mu.Lock()
+	defer books.mu.Unlock()
+	books.tidy()
+	for _, c := range books.flight {
+		if !c.settled() {
+			return books.begun, c.number - 1
 		}
 	}
-	return unknown
+	return books.begun, books.begun
 }
 
-// pid is the id of the process of a birth in flight; 0 before there is one.
-func (c *cradle) pid() int { return int(atomic.LoadInt32(&c.w.pid)) }
-
-// held tells whether a process that has ended is not to be buried yet.
-func (r *register) held(pid int, known func(int) bool) bool {
-	switch r.state(pid) {
-	case inFlight:
-		return true
-	case alive:
-		return known != nil && !known(pid)
-	default:
-		return false
+// forget strikes a process out that was buried, and tells what is known of it.
+func (r *register) forget(d *Death) {
+	c, ours := r.alive[d.PID]
+	d.Stranger = !ours
+	delete(r.alive, d.PID)
+	delete(r.awaited, d.PID)
+	if c == nil {
+		return
 	}
+	d.Failed = c.failure()
+	pad.giveBack(&c.loan)
+	r.flight = slices.DeleteFunc(r.flight, func(f *cradle) bool { return f == c })
+	r.putAway(c)
 }
 
 // Reap buries one process that has ended and tells how, without waiting; false
 // means that there is none to bury now. The caller calls it until it returns
-// false, each time that SIGCHLD came, and each time that it has dealt with a
-// birth's answer, be it a success or a failure.
+// false, each time that SIGCHLD came.
 //
-// Known tells whether a process id is in the caller's books. A process of ours
-// that is not is left as it is, so that its id can't be used again and its
-// death is told after its birth; while such a one is at the head of the
-// kernel's list, those behind it wait as well. That is no longer than the
-// answer takes to arrive, because the birth is over when its child is dead. A
-// nil known stands for books that hold every birth once it was answered.
-func Reap(known func(pid int) bool) (Death, bool) {
-	for {
-		pid := peek()
-		if pid == 0 || books.held(pid, known) {
+// A process that was given birth by [Start] is left to [Wait]. While it is at
+// the head of the kernel's list, those behind it wait as well; so the caller
+// calls again after Wait.
+func Reap() (Death, bool) {
+	books.mu.Lock()
+	defer books.mu.Unlock()
+	pid := anyChild
+	if len(books.awaited) > 0 {
+		pid = peek()
+		if _, awaited := books.awaited[pid]; awaited || pid == 0 {
 			return Death{}, false
 		}
-		d := Death{PID: pid}
-		got, err := syscall.Wait4(pid, &d.Status, syscall.WNOHANG, &d.Usage)
-		if err == syscall.EINTR {
+	}
+	var d Death
+	var status int32 // the kernel's int
+	for {
+		got, _, errno := unix.RawSyscall6(unix.SYS_WAIT4, uintptr(pid), uintptr(unsafe.Pointer(&status)),
+			unix.WNOHANG, uintptr(unsafe.Pointer(&d.Usage)), 0, 0)
+		if errno == unix.EINTR {
 			continue
 		}
-		if err != nil || got != pid {
-			// A failed birth buried it between the two calls.
-			continue
+		if errno != 0 || got == 0 {
+			return Death{}, false
 		}
-		d.Stranger = !books.forget(pid)
+		d.PID, d.Status = int(got), syscall.WaitStatus(status)
+		books.forget(&d)
 		return d, true
 	}
 }
 
+const anyChild = -1
+
 // Wait waits for one child of ours to end and buries it. It is for a process
-// whose answer is needed before the loop that calls Reap has begun.
+// that was given birth by [Start].
 func Wait(pid int) (Death, error) {
+	// Only the end is waited for without the lock: once the id is free, it
+	// may be that of the next birth.
+	for unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOWAIT, nil) == unix.EINTR {
+	}
+	books.mu.Lock()
+	defer books.mu.Unlock()
+	return books.bury(pid)
+}
+
+// bury waits for a process that is on its way out.
+func (r *register) bury(pid int) (Death, error) {
 	d := Death{PID: pid}
 	for {
 		_, err := syscall.Wait4(pid, &d.Status, 0, &d.Usage)
 		if err == syscall.EINTR {
 			continue
 		}
-		d.Stranger = !books.forget(pid)
+		r.forget(&d)
 		return d, err
 	}
 }
-
-// Disown strikes a process of ours out of the books, so that [Reap] shows its
-// death as a stranger's. It is for a process that the caller of Reap never hears
-// of: its death would wait for a birth that is never answered, and all deaths
-// behind it as well.
-func Disown(pid int) { books.forget(pid) }
 
 // siginfo is the part of siginfo_t that waitid(2) fills, and the rest.
 type siginfo struct {
@@ -176,21 +216,11 @@ func peek() int {
 	}
 }
 
-// bury waits for the child of a failed birth, which is on its way out.
-func bury(pid int) {
-	for {
-		_, err := syscall.Wait4(pid, nil, 0, nil)
-		if err != syscall.EINTR {
-			return
-		}
-	}
-}
-
 // Signal sends a signal to one process of ours that has not been buried. It
 // returns ESRCH for any other, so that a stale id can never hit a stranger;
 // call it from the goroutine that calls [Reap].
 func Signal(pid int, sig syscall.Signal) error {
-	if books.state(pid) == unknown {
+	if !books.knows(pid) {
 		return syscall.ESRCH
 	}
 	return syscall.Kill(pid, sig)
@@ -199,8 +229,26 @@ func Signal(pid int, sig syscall.Signal) error {
 // SignalGroup sends a signal to the process group that a child of ours leads,
 // see [Spec.Setsid] and [Spec.Setpgid].
 func SignalGroup(pid int, sig syscall.Signal) error {
-	if books.state(pid) == unknown {
+	if !books.knows(pid) {
 		return syscall.ESRCH
 	}
 	return syscall.Kill(-pid, sig)
+}
+
+// SignalAll sends a signal to every process of ours that has not been buried.
+func SignalAll(sig syscall.Signal) {
+	books.mu.Lock()
+	defer books.mu.Unlock()
+	for pid := range books.alive {
+		// Whoever is gone already needs no signal.
+		_ = syscall.Kill(pid, sig)
+	}
+}
+
+// knows tells whether a process is ours and not buried.
+func (r *register) knows(pid int) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	_, ours := r.alive[pid]
+	return ours
 }

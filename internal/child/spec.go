@@ -47,10 +47,10 @@ type Spec struct {
 	Rlimits []Rlimit
 	// Credential is who the child runs as; nil leaves ours.
 	Credential *Credential
-	// DeathSignal is sent to the child by the kernel when this process ends; 0
-	// for none. It ends where the program is set-user-ID. Births with one are
-	// for a [Nursery], whose threads live as long as the process: the kernel
-	// watches the thread that gave birth, see prctl(2), PR_SET_PDEATHSIG.
+	// DeathSignal is sent to the child by the kernel when the thread that gave
+	// birth ends, see prctl(2), PR_SET_PDEATHSIG; 0 for none. For it to mean the
+	// death of this process, the goroutine MUST be locked to a thread that it
+	// never gives back. It ends where the program is set-user-ID.
 	DeathSignal syscall.Signal
 	// NoNewPrivs denies the program and its offspring privileges by exec, see
 	// prctl(2), PR_SET_NO_NEW_PRIVS.

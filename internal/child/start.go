@@ -5,7 +5,6 @@ import (
 	"os"
 	"slices"
 	"strconv"
-	"sync"
 	"sync/atomic"
 	"syscall"
 
@@ -14,108 +13,146 @@ import (
 	"github.com/brood-project/brood/internal/child/nofile"
 )
 
-// Start gives birth and returns when the kernel has loaded the program, or the
-// birth failed. The error is a *[StartError].
+// Begin gives birth and returns at once: the child is on its way, and the
+// kernel may not have loaded the program yet. A program that can't be loaded is
+// told by [Reap], as a [Death] with its cause; what fails before there is a
+// child is a *[StartError].
 //
-// It may take as long as a file system takes to answer; an event loop uses a
-// [Nursery]. It may be called from any number of goroutines. Once the process
-// id is in the caller's books, the caller calls [Reap]: see there.
-func Start(s *Spec) (pid int, err error) {
-	c := cradles.take()
-	defer cradles.put(c)
-	return c.bear(s)
-}
-
-// What this kernel was found to lack. Both are learned from a birth that
-// fails and are never forgotten.
-var lacksClone3, lacksCloseRange atomic.Bool
-
-// bear is one birth, tried again by other means while the kernel, or a filter
-// before it, denies those that we would rather use.
-func (c *cradle) bear(s *Spec) (int, error) {
+// It takes as long as a few system calls. The descriptors of the Spec stay open
+// until [Tidy] says that the child has its own.
+func Begin(s *Spec) (pid int, err error) {
 	if err := Reserve(); err != nil {
 		return 0, err
 	}
+	books.mu.Lock()
+	defer books.mu.Unlock()
+	c, err := books.bear(s)
+	if err != nil {
+		return 0, err
+	}
+	return c.pid, nil
+}
+
+// Start gives birth and returns when the kernel has loaded the program, or the
+// birth failed, with a *[StartError]. The process is the caller's to [Wait]
+// for; [Reap] does not touch it.
+//
+// It may take as long as a file system takes to answer: it is for commands
+// that run beside a loop, or before there is one.
+func Start(s *Spec) (pid int, err error) {
+	if err := Reserve(); err != nil {
+		return 0, err
+	}
+	books.mu.Lock()
+	defer books.mu.Unlock()
+	c, err := books.bear(s)
+	if err != nil {
+		return 0, err
+	}
+	pid = c.pid
+	books.awaited[pid] = struct{}{}
+	c.watched = true
+	books.mu.Unlock()
+	c.w.awaitLeaving()
+	books.mu.Lock()
+	c.watched = false
+	if c.w.errno == 0 {
+		books.tidy()
+		return pid, nil
+	}
+	// It is on its way out, so this takes no time.
+	d, err := books.bury(pid)
+	if err == nil && d.Failed != nil {
+		err = d.Failed
+	}
+	return 0, err
+}
+
+// What this kernel was found to lack. It is never forgotten.
+var lacksClone3, lacksCloseRange atomic.Bool
+
+// bear is one birth, tried again by other means if the kernel, or a filter
+// before it, denies those that we would rather use.
+func (r *register) bear(s *Spec) (*cradle, error) {
+	r.tidy()
+	c := r.cradle()
 	for {
-		m := means{
-			oldClone:     lacksClone3.Load(),
-			noCloseRange: lacksCloseRange.Load(),
+		m := means{oldClone: lacksClone3.Load(), noCloseRange: lacksCloseRange.Load()}
+		err := c.attempt(s, m)
+		if err == nil {
+			r.born(c)
+			return c, nil
 		}
-		pid, err := c.attempt(s, m)
-		if err == nil || !c.learn(m, err) {
-			return pid, err
+		pad.giveBack(&c.loan)
+		if !learn(m, err) {
+			r.putAway(c)
+			return nil, err
 		}
 	}
 }
 
 // attempt is one birth by the given means.
-func (c *cradle) attempt(s *Spec, m means) (int, error) {
+func (c *cradle) attempt(s *Spec, m means) error {
 	if i := slices.IndexFunc(s.Files, func(fd int) bool { return fd < closed }); i >= 0 {
-		return 0, &StartError{Step: step{verb: "pass descriptor", number: s.Files[i]}.String(), Err: unix.EBADF}
+		return &StartError{Step: step{verb: "pass descriptor", number: s.Files[i]}.String(), Err: unix.EBADF}
 	}
 	c.moves.source = append(c.moves.source[:0], s.Files...)
-	m.wholeTable = m.noCloseRange
+	m.wholeTable = m.noCloseRange || !pad.pays(s.Files)
 	if !m.wholeTable {
 		lent, err := pad.lend(&c.loan, s.Files, c.moves.source)
 		if err != nil {
-			return 0, err
+			return err
 		}
 		m.wholeTable = !lent
 	}
-	defer pad.giveBack(&c.loan)
 	if err := c.compile(s, m); err != nil {
-		return 0, err
+		return err
 	}
-	books.conceive(c)
-	r := int(labour(c.w))
-	return c.conclude(s, r)
+	c.spec, c.unshares = s, !m.wholeTable
+	if c.pid = int(vfork(c.w)); c.pid < 0 {
+		return &StartError{Step: stepClone, Err: syscall.Errno(-c.pid)}
+	}
+	return nil
 }
 
-// conclude reads what the child and the kernel left.
-func (c *cradle) conclude(s *Spec, r int) (int, error) {
-	if r < 0 {
-		books.lose(c)
-		return 0, &StartError{Step: stepClone, Err: syscall.Errno(-r)}
-	}
+const stepClone = "clone"
+
+// failure is why the program was not loaded, nil if it was. BEFORE: the child
+// has left our memory.
+func (c *cradle) failure() *StartError {
 	if c.w.errno == 0 {
-		books.bear(c, r)
-		return r, nil
+		return nil
 	}
-	// Only now may the process id be used again, and until now Reap was told
-	// to leave it alone.
-	bury(r)
 	errno, failed := syscall.Errno(c.w.errno), c.steps[c.w.failed]
-	books.lose(c)
 	err := &StartError{Step: failed.String(), Err: errno}
 	if failed.verb == "exec" {
-		err.Detail = explainExec(s, errno)
+		err.Detail = explainExec(c.spec, errno)
 	}
-	return 0, err
+	return err
 }
-
-const (
-	stepClone   = "clone"
-	stepUnshare = "unshare descriptors"
-)
 
 // learn notes that the birth failed for want of a system call, and returns
 // true if there is another way. A filter may answer EPERM in the kernel's
 // place.
-func (c *cradle) learn(m means, err error) bool {
+func learn(m means, err error) bool {
 	var e *StartError
 	if !errors.As(err, &e) {
 		return false
 	}
-	switch {
-	case e.Step == stepClone && !m.oldClone && (e.Err == unix.ENOSYS || e.Err == unix.EPERM || e.Err == unix.EINVAL):
+	if e.Step == stepClone && !m.oldClone && (e.Err == unix.ENOSYS || e.Err == unix.EPERM || e.Err == unix.EINVAL) {
 		lacksClone3.Store(true)
-		return true
-	case e.Step == stepUnshare && !m.noCloseRange && (e.Err == unix.ENOSYS || e.Err == unix.EPERM):
-		sealInherited()
-		lacksCloseRange.Store(true)
 		return true
 	}
 	return false
+}
+
+// probe finds out, once, whether there is close_range: the child that finds it
+// lacking has nobody left to ask for another way.
+func probe() {
+	if err := unix.CloseRange(uint(fdMax), uint(fdMax), 0); err == unix.ENOSYS || err == unix.EPERM {
+		sealInherited()
+		lacksCloseRange.Store(true)
+	}
 }
 
 // sealInherited makes what we have inherited close-on-exec, but for the
@@ -161,34 +198,4 @@ func errorAt(at step, err error) error {
 		errno = unix.EINVAL
 	}
 	return &StartError{Step: at.String(), Err: errno}
-}
-
-// cradleShelf keeps cradles between births, as many as were ever needed at a
-// time.
-type cradleShelf struct {
-	mu   sync.Mutex
-	free []*cradle
-}
-
-var cradles cradleShelf
-
-func (k *cradleShelf) take() *cradle {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	n := len(k.free)
-	if n == 0 {
-		return &cradle{}
-	}
-	c := k.free[n-1]
-	k.free = slices.Delete(k.free, n-1, n)
-	return c
-}
-
-func (k *cradleShelf) put(c *cradle) {
-	if len(c.mem) > memoryKept {
-		c.release()
-	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.free = append(k.free, c)
 }

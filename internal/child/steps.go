@@ -67,6 +67,7 @@ func (c *cradle) compile(s *Spec, m means) error {
 	}
 	c.setClone(flags, m.oldClone)
 	c.table(count)
+	c.announce()
 	c.files(m)
 	c.resetSignals(m, s.IgnoreSIGPIPE)
 	c.group(s)
@@ -91,7 +92,7 @@ func (c *cradle) call(at step, nr uintptr, args ...uintptr) *op {
 func (c *cradle) files(m means) {
 	if !m.wholeTable {
 		c.call(step{verb: "unshare descriptors", number: unnumbered}, unix.SYS_CLOSE_RANGE,
-			uintptr(pad.mark), uintptr(fdMax), unix.CLOSE_RANGE_UNSHARE)
+			uintptr(pad.mark), uintptr(fdMax), unix.CLOSE_RANGE_UNSHARE).decimal = uintptr(unsafe.Pointer(&c.w.unshared))
 	}
 	c.moves.arrange()
 	for _, v := range c.moves.list {

@@ -22,9 +22,9 @@
 
 // func vfork(w *womb) uintptr
 //
-// The child lives below the label of that name. It shares our memory and our
-// stack pointer while this thread is suspended, so it must not touch the stack:
-// there is no call and no push. BX, R12 and R13 survive a system call.
+// The child lives below the label of that name. It shares our memory and has our
+// stack pointer, while this thread goes on with the stack: so it must not touch
+// it, there is no call and no push. BX, R12 and R13 survive a system call.
 TEXT ·vfork(SB), NOSPLIT, $0-16
 	MOVQ w+0(FP), BX
 
@@ -42,7 +42,7 @@ TEXT ·vfork(SB), NOSPLIT, $0-16
 	TESTQ AX, AX
 	JZ   child
 
-	// The parent goes on when the child has executed the program or ended.
+	// The parent goes on at once.
 	MOVQ AX, R12
 	MOVQ $SYS_rt_sigprocmask, AX
 	MOVQ $SIG_SETMASK, DI

@@ -15,10 +15,27 @@ import (
 // same, being mapped so.
 const sharesMemory = 0
 
-// vfork makes the clone call of the womb with all signals blocked. The child
-// works off the womb's table and never returns; the parent is suspended until
-// the child has executed the program or ended. It returns what the kernel said:
-// a process id or a negated errno.
+// lodgerFlags have the kernel write the child's id to the womb's lodger.
+const lodgerFlags = sharesMemory | unix.CLONE_PARENT_SETTID
+
+// robustList is struct robust_list_head of get_robust_list(2) with its one
+// entry, which is a pointer back to the head.
+type robustList struct{ next, offset, pending, entry uintptr }
+
+// announce has the kernel mark the lodger when the child leaves: as the word
+// of a lock that the child still held. It would be cleared only in memory that
+// several processes share as a whole.
+func (c *cradle) announce() {
+	mem := c.room(int(unsafe.Sizeof(robustList{})))
+	l := (*robustList)(unsafe.Pointer(unsafe.SliceData(mem)))
+	head, entry := uintptr(unsafe.Pointer(l)), uintptr(unsafe.Pointer(&l.entry))
+	*l = robustList{next: entry, offset: uintptr(unsafe.Pointer(&c.w.lodger)) - entry, entry: head}
+	c.call(step{verb: "set robust list", number: unnumbered}, unix.SYS_SET_ROBUST_LIST, head, 3*unsafe.Sizeof(head))
+}
+
+// vfork makes the clone call of the womb with all signals blocked, and returns
+// at once what the kernel said: a process id or a negated errno. The child
+// works off the womb's table and never returns.
 //
 //go:nosplit
 //go:norace

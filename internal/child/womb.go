@@ -4,6 +4,7 @@ import (
 	"math/bits"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"unsafe"
 
@@ -35,9 +36,11 @@ type womb struct {
 	clone op
 	args  cloneArgs
 	ops   uintptr // the table that the child works off; it ends with execve
-	// pid is written by the kernel before the child runs its first
-	// instruction, while our thread is still in the clone call.
-	pid int32
+	// lodger is not 0 until the child has left our memory, by exec or exit,
+	// when the kernel changes it, see left.
+	lodger uint32
+	// unshared is not 0 once the child has its own descriptors.
+	unshared uint32
 	// failed is the index of the op that failed, if errno is not 0.
 	failed uintptr
 	errno  uintptr
@@ -53,6 +56,13 @@ type cradle struct {
 	steps []step
 	moves arrangement
 	loan  loan
+
+	// This is about the child that was begun last.
+	spec     *Spec
+	pid      int
+	number   uint64 // how many births had been begun with it
+	unshares bool   // it begins with our descriptors
+	watched  bool   // Start waits for it to leave
 }
 
 // step names an op in errors: "setuid 7", "chdir /x". The number counts if
@@ -93,7 +103,7 @@ func (c *cradle) prepare(size int) error {
 		c.mem = mem
 		c.w = (*womb)(unsafe.Pointer(unsafe.SliceData(mem)))
 	}
-	*c.w = womb{full: ^uint64(0)}
+	*c.w = womb{full: ^uint64(0), lodger: 1}
 	c.used = wombSize
 	c.ops, c.steps = nil, c.steps[:0]
 	return nil
@@ -169,25 +179,54 @@ func hasNUL(lists ...[]string) bool {
 // its elder, which lacks the flags above bit 31.
 func (c *cradle) setClone(flags uint64, old bool) {
 	w := c.w
-	tid := uintptr(unsafe.Pointer(&w.pid))
-	flags |= unix.CLONE_VFORK | unix.CLONE_PARENT_SETTID | sharesMemory
+	tid := uintptr(unsafe.Pointer(&w.lodger))
+	flags |= lodgerFlags
 	if old {
 		w.clone.nr = unix.SYS_CLONE
 		a := &w.clone.args
-		a[0], a[1], a[2] = uintptr(flags)|uintptr(syscall.SIGCHLD), 0, tid
+		// The third is where the id is written, and the fourth or the fifth,
+		// on which architectures differ, where it is cleared.
+		a[0], a[2], a[3], a[4] = uintptr(flags)|uintptr(syscall.SIGCHLD), tid, tid, tid
 		if runtime.GOARCH == "s390x" {
 			a[0], a[1] = a[1], a[0]
 		}
 		return
 	}
-	// Without a stack of its own the child has our stack pointer, as after
-	// vfork(2).
+	// Without a stack of its own the child has our stack pointer.
 	w.args = cloneArgs{
 		flags:      flags | unix.CLONE_CLEAR_SIGHAND,
+		childTID:   uint64(tid),
 		parentTID:  uint64(tid),
 		exitSignal: uint64(syscall.SIGCHLD),
 	}
 	w.clone.nr = unix.SYS_CLONE3
 	w.clone.args[0] = uintptr(unsafe.Pointer(&w.args))
 	w.clone.args[1] = unsafe.Sizeof(w.args)
+}
+
+// futexWaiters and futexOwnerDied are flags of a futex word, see
+// get_robust_list(2).
+const (
+	futexWaiters   = 1 << 31
+	futexOwnerDied = 1 << 30
+)
+
+// left tells whether the child has left our memory. The kernel then writes 0
+// (CLONE_CHILD_CLEARTID), or, where the child has memory of its own,
+// futexOwnerDied.
+func (w *womb) left() bool {
+	v := atomic.LoadUint32(&w.lodger)
+	return v == 0 || v&futexOwnerDied != 0
+}
+
+// awaitLeaving waits until the child has left.
+func (w *womb) awaitLeaving() {
+	for !w.left() {
+		v := atomic.LoadUint32(&w.lodger)
+		if !atomic.CompareAndSwapUint32(&w.lodger, v, v|futexWaiters) {
+			continue
+		}
+		const wait = 0
+		_, _, _ = syscall.Syscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(&w.lodger)), wait, uintptr(v|futexWaiters), 0, 0, 0)
+	}
 }

@@ -54,7 +54,6 @@ func Serve(o Options) error {
 		LastWords: func(pid int, died time.Time) string { return maillog.LastWords(words, pid, died) },
 		WakeUID:   os.Geteuid(),
 		WakeGID:   os.Getegid(),
-		Births:    1,
 	})
 	if err != nil {
 		return err

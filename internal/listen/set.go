@@ -281,8 +281,12 @@ func (s *Socket) apply(e plan.Endpoint) error {
 }
 
 // reachable tells whether clients can find the socket: the name of a path may
-// have been taken away or given to somebody else.
+// have been taken away or given to somebody else, and a child that holds the
+// socket may have shut it down for all.
 func (s *Socket) reachable() bool {
+	if s.shutDown() {
+		return false
+	}
 	name := pathName(s.Endpoint.Path)
 	if name == "" {
 		return true

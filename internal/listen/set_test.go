@@ -253,6 +253,9 @@ func TestLostNameIsMadeAgain(t *testing.T) {
 // One batch works with the powers of several owners in turn, root's among them,
 // and each can do only what is his.
 func TestBatchOfOwners(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the short tests need neither root nor Postfix")
+	}
 	owners := []int{4711, 0, 4721, 0, 4711}
 	root := t.TempDir()
 	var want []plan.Endpoint

@@ -83,10 +83,17 @@ func (s *Socket) Close() {
 	}
 }
 
-// Remove closes the descriptor and takes the name of a path away, if it still
-// leads to this very socket. Nobody listens any more from then on, whoever
-// else holds the socket: a client would wait in a queue that is forgotten.
+// Remove is Retire and Close.
 func (s *Socket) Remove() {
+	s.Retire()
+	s.Close()
+}
+
+// Retire has nobody listen any more, whoever else holds the socket: a client
+// would wait in a queue that is forgotten. The name of a path is taken away, if
+// it still leads to this very socket. The descriptor stays open, for those who
+// may be handing it on at this moment.
+func (s *Socket) Retire() {
 	if s.FD >= 0 {
 		// Fails, and need not succeed, on what is no stream socket.
 		_ = unix.Shutdown(s.FD, unix.SHUT_RDWR)
@@ -94,17 +101,16 @@ func (s *Socket) Remove() {
 	if s.Endpoint.Path != "" && !isAbstract(s.Endpoint) {
 		s.removeName(pathName(s.Endpoint.Path))
 	}
-	s.Close()
 }
 
-// RemoveAll is Remove for many sockets, which costs less than one by one.
-func RemoveAll(sockets []*Socket) {
+// RetireAll is Retire for many sockets, which costs less than one by one.
+func RetireAll(sockets []*Socket) {
 	if len(sockets) == 0 {
 		return
 	}
 	batch.run(func() {
 		for _, s := range sockets {
-			s.Remove()
+			s.Retire()
 		}
 	})
 }
@@ -125,8 +131,24 @@ func LeaveAll(sockets []*Socket) {
 	})
 }
 
+// RemoveAll is Remove for many sockets.
+func RemoveAll(sockets []*Socket) {
+	RetireAll(sockets)
+	for _, s := range sockets {
+		s.Close()
+	}
+}
+
 func (s *Socket) fail(op string, err error) error {
 	return &Error{Op: op, Endpoint: s.Endpoint, Err: err}
+}
+
+// shutDown tells whether shutdown(2) was called on the socket, by whoever holds
+// it: nobody can listen there again.
+func (s *Socket) shutDown() bool {
+	p := []unix.PollFd{{Fd: int32(s.FD)}}
+	n, err := unix.Poll(p, 0)
+	return err == nil && n == 1 && p[0].Revents&unix.POLLHUP != 0
 }
 
 // learnInode notes the number by which the kernel lists the socket.

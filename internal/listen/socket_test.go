@@ -92,6 +92,9 @@ func modeOf(t *testing.T, path string) uint32 { return statOf(t, path).Mode & 0o
 
 // A queue's folder: private and public are the mail owner's.
 func TestPostfixFolder(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the short tests need neither root nor Postfix")
+	}
 	const owner, group, folderGroup = 4711, 4712, 4713
 	dir := t.TempDir()
 	if err := os.Chmod(dir, 0o755); err != nil {
@@ -134,6 +137,9 @@ func checkFlags(t *testing.T, fd int) {
 // What root could do and the folder's owner could not must fail: here, work in
 // a folder that its owner himself may not write to.
 func TestOwnersPowersNotRoots(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the short tests need neither root nor Postfix")
+	}
 	const owner = 4711
 	dir := filepath.Join(t.TempDir(), "private")
 	if err := errors.Join(os.Mkdir(dir, 0o700), os.Chown(dir, owner, owner), os.Chmod(dir, 0o500)); err != nil {
@@ -152,6 +158,9 @@ func TestOwnersPowersNotRoots(t *testing.T) {
 
 // The fifo is opened for a wake-up with the mail owner's powers.
 func TestWakeFifoAsOwner(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the short tests need neither root nor Postfix")
+	}
 	dir := t.TempDir()
 	if err := os.Chmod(dir, 0o755); err != nil {
 		t.Fatal(err)

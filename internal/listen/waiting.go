@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"sync"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -96,12 +97,12 @@ func (d *diagSocket) unixQueue(inode uint32) (int, error) {
 		d.fd, d.open = fd, true
 	}
 	d.seq++
-	if err := unix.Sendto(d.fd, d.request(inode), 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+	if _, err := d.raw(unix.SYS_SENDTO, d.request(inode)); err != nil {
 		return 0, err
 	}
 	for {
 		// The kernel has answered before sendto returned.
-		n, _, err := unix.Recvfrom(d.fd, d.buf[:], 0)
+		n, err := d.raw(unix.SYS_RECVFROM, d.buf[:])
 		if err != nil {
 			return 0, err
 		}
@@ -109,6 +110,16 @@ func (d *diagSocket) unixQueue(inode uint32) (int, error) {
 			return queue, err
 		}
 	}
+}
+
+// raw sends or receives past the scheduler, because neither waits: as a call
+// that might, it would wake the runtime's monitor each time after a rest.
+func (d *diagSocket) raw(call uintptr, b []byte) (int, error) {
+	n, _, errno := unix.RawSyscall6(call, uintptr(d.fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)), 0, 0, 0)
+	if errno != 0 {
+		return 0, errno
+	}
+	return int(n), nil
 }
 
 // request is a SOCK_DIAG_BY_FAMILY message for one socket.

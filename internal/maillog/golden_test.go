@@ -109,6 +109,9 @@ func logged(t *testing.T, l *listener, h slog.Handler, level slog.Level, text st
 }
 
 func TestSyslogAsStock(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the short tests need neither root nor Postfix")
+	}
 	for _, transport := range []string{"unix\x01\u00e9\xe9\x1b[31mbad", strings.Repeat("y", 30000)} {
 		s := newStock(t, "", "ux "+transport+" - - n - 1 srv\n")
 		l, pid := s.start(t, s.etc)
@@ -122,6 +125,9 @@ func TestSyslogAsStock(t *testing.T) {
 }
 
 func TestPostlogAsStock(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the short tests need neither root nor Postfix")
+	}
 	s := newStock(t, "", "dg unix-dgram n - n 1 1 srv\n")
 	file := filepath.Join(s.dir, "maillog")
 	appendMainCf(t, s, "maillog_file = "+file+"\nmaillog_file_prefixes = /\n")
@@ -148,6 +154,9 @@ func TestPostlogAsStock(t *testing.T) {
 }
 
 func TestFileAsStock(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the short tests need neither root nor Postfix")
+	}
 	s := newStock(t, "", "ux unix - - n - 1 srv\n")
 	file, mine := filepath.Join(s.dir, "maillog"), filepath.Join(s.dir, "ours")
 	appendMainCf(t, s, "maillog_file = "+file+"\nmaillog_file_prefixes = /\n")

@@ -2,14 +2,14 @@
 // (internal/pool) and the system (internal/child, internal/listen).
 //
 // One goroutine owns all state: the services, their pools, the open sockets
-// and one epoll set of listeners and status channels. Everything that happens
-// reaches it as a message: readiness from the epoll set, births from the
-// spawners, signals, the ring of one timer, requests of the operator. Each
-// becomes an event for a pool; what the pool answers is carried out at once,
-// but for changes of who watches a socket, which are settled once for every
-// batch of messages. Nothing in the loop waits for anything: a birth, a wake-up
-// and the reading of a new plan each happen elsewhere and report back. When
-// nothing happens, nothing runs.
+// and one epoll set of listeners, status channels and deaths. Everything that
+// happens reaches it as a message: readiness from the epoll set, signals, the
+// ring of one timer, requests of the operator. Each becomes an event for a pool;
+// what the pool answers is carried out at once, but for changes of who watches a
+// socket, which are settled once for every batch of messages. Nothing in the
+// loop waits for anything: a birth goes on without it, a wake-up and the reading
+// of a new plan happen elsewhere and report back. When nothing happens, nothing
+// runs.
 //
 // The loop never accepts a connection, never reads what a client sends, and
 // never believes a child. A plan that cannot be carried out is refused whole,

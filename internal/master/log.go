@@ -108,7 +108,7 @@ func (m *Master) tellThrottled(s *service, a *pool.Action) {
 
 // tellStillborn logs a birth that failed and returns its errno.
 func (m *Master) tellStillborn(s *service, err error) int32 {
-	m.warn(s, fmt.Sprintf("service %q: cannot start %s: %v", s.plan.Name, s.plan.Command.Path, err))
+	m.logNotLoaded(s, err)
 	errno := unix.EAGAIN
 	if start := (*child.StartError)(nil); errors.As(err, &start) {
 		errno = start.Err
@@ -116,6 +116,11 @@ func (m *Master) tellStillborn(s *service, err error) int32 {
 		errors.As(err, &errno)
 	}
 	return int32(errno)
+}
+
+// logNotLoaded says why there is no program in the place of a child.
+func (m *Master) logNotLoaded(s *service, err error) {
+	m.warn(s, fmt.Sprintf("service %q: cannot start %s: %v", s.plan.Name, s.plan.Command.Path, err))
 }
 
 // gossipMost is how many lines about what children claim are logged of one
@@ -151,9 +156,23 @@ func (m *Master) logStatusShut(s *service) {
 	m.gossip(s, slog.LevelWarn, fmt.Sprintf("service %q: a child has shut down the status channel: all its children restart", s.plan.Name))
 }
 
+func (m *Master) logListenerShut(s *service) {
+	m.gossip(s, slog.LevelWarn, fmt.Sprintf("service %q: a child has shut down the socket that it serves: opening it anew", s.plan.Name))
+}
+
+func (m *Master) logReopenFailed(err error) {
+	m.log.Error(err.Error())
+	m.log.Error("a socket stays closed: mend the above and reload")
+}
+
 func (m *Master) warn(s *service, line string) { m.log.Warn(line, "service", s.plan.Name) }
 
 func (m *Master) logReloaded() { m.log.Info("reload -- " + m.opts.Describe) }
+
+func (m *Master) logReloadSlow() {
+	m.log.Warn("the configuration is still being read after " + slowReload.String() +
+		": a file system or a name server does not answer; what is in force goes on, further reloads wait")
+}
 
 // logReloadRefused says what stands in the way of a plan, and that nothing has
 // changed.

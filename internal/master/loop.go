@@ -21,8 +21,6 @@ func (m *Master) Run() os.Signal {
 		case events := <-m.poller.ready:
 			m.readable(events)
 			m.poller.resume <- struct{}{}
-		case b := <-m.born:
-			m.answered(b)
 		case s := <-m.signals:
 			m.signalled(s)
 		case p := <-m.proposed:
@@ -44,10 +42,15 @@ func (m *Master) readable(events []unix.EpollEvent) {
 		src := m.poller.source(&events[i])
 		switch {
 		case src == nil: // closed within this batch
+		case src == &m.deaths:
+			m.reap()
 		case m.notify != nil && src == &m.notify.source:
 			m.readNotify()
 		case src.socket == nil:
 			m.readStatus(src.service)
+		case events[i].Events&unix.EPOLLHUP != 0:
+			src.armed = false
+			m.reopen(src.service)
 		default:
 			m.clientWaits(src)
 		}
@@ -65,28 +68,19 @@ func (m *Master) clientWaits(src *source) {
 	if s.plan.Policy.Single {
 		ev.N = m.waitingAll(s)
 	}
+	s.lone, src.pressed = !src.pressed, false
 	m.step(s, ev)
+	s.lone = false
 }
 
-// answered takes the outcome of a birth.
-func (m *Master) answered(b child.Birth) {
-	birth := m.births[uint32(b.Token)]
-	delete(m.births, birth.generation)
-	s := birth.service
-	s.birthEnded()
-	if err := birth.release(b.PID); err != nil {
-		m.logOutputFailed(s, err)
-	}
-	if b.Err != nil {
-		m.stillborn(s, birth.generation, b.Err)
-		m.hearHeld()
+// look counts the clients that wait. Where one has come to an empty queue just
+// now there is one, and no need to count.
+func (m *Master) look(s *service) {
+	if s.lone {
+		m.step(s, pool.Event{Kind: pool.Looked, N: 1})
 		return
 	}
-	w := &worker{service: s, pid: int32(b.PID), generation: birth.generation, output: birth.stream, main: -1}
-	m.children[w.pid] = w
-	m.step(s, pool.Event{Kind: pool.Born, Generation: w.generation, PID: w.pid})
-	m.hearHeld()
-	m.reap() // it may have died while its pid was not known
+	m.step(s, pool.Event{Kind: pool.Looked, N: m.waitingAll(s)})
 }
 
 // stillborn answers a birth that came to nothing.
@@ -101,8 +95,6 @@ func (m *Master) stillborn(s *service, generation uint32, err error) {
 // signalled does what a signal asks for.
 func (m *Master) signalled(s os.Signal) {
 	switch s {
-	case unix.SIGCHLD:
-		m.reap()
 	case unix.SIGHUP:
 		m.reload()
 	default:
@@ -116,8 +108,9 @@ func (m *Master) signalled(s os.Signal) {
 
 // reap buries the dead.
 func (m *Master) reap() {
+	child.Hush()
 	for {
-		d, ok := child.Reap(m.isChild)
+		d, ok := child.Reap()
 		if !ok {
 			return
 		}
@@ -129,14 +122,15 @@ func (m *Master) reap() {
 		m.readStatus(w.service)
 		m.readNotify()
 		delete(m.children, w.pid)
+		if d.Failed != nil {
+			m.logNotLoaded(w.service, d.Failed)
+		}
 		m.dying = w
 		m.step(w.service, pool.Event{Kind: pool.Died, PID: w.pid, Code: exitCode(d.Status)})
 		m.dying = nil
 		w.forget()
 	}
 }
-
-func (m *Master) isChild(pid int) bool { return m.children[int32(pid)] != nil }
 
 // exitCode is how a child ended, in the pool's terms.
 func exitCode(w syscall.WaitStatus) int32 {
@@ -175,7 +169,7 @@ func (m *Master) settle() {
 	if m.closing != nil && len(m.ending) == 0 {
 		m.ended = m.closing
 	}
-	switch next := m.rings.next(); {
+	switch next := earlier(m.rings.next(), m.tidy()); {
 	case next == m.ringing:
 	case next == 0:
 		m.timer.Stop()

@@ -33,6 +33,8 @@ func TestMain(m *testing.M) {
 	case "shut":
 		_ = syscall.Shutdown(masterproto.FDStatus, syscall.SHUT_RDWR)
 		serve()
+	case "shut-listener":
+		takeOneAndShut()
 	case "stubborn":
 		signal.Ignore(syscall.SIGTERM)
 		serve()
@@ -83,6 +85,20 @@ func serve() {
 	}
 }
 
+// takeOneAndShut takes one client and shuts the listening socket down for all who
+// hold it. It leaves with status 0, or when the client says so.
+func takeOneAndShut() {
+	_ = syscall.SetNonblock(masterproto.FDListen, false)
+	c, _, err := syscall.Accept(masterproto.FDListen)
+	if err != nil {
+		os.Exit(5)
+	}
+	_ = syscall.Shutdown(masterproto.FDListen, syscall.SHUT_RDWR)
+	_, _ = syscall.Write(c, fmt.Appendln(nil, os.Getpid()))
+	_, _ = syscall.Read(c, make([]byte, 1))
+	os.Exit(0)
+}
+
 // world is a running Master with what a test needs to look at it.
 type world struct {
 	t     *testing.T
@@ -108,7 +124,6 @@ func start(t *testing.T, services ...*plan.Service) *world {
 		Describe:  "test",
 		LimitFile: "the test",
 		Log:       slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelDebug})),
-		Births:    2,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -193,7 +208,7 @@ func (w *world) end() {
 	w.eventually("no children are left", func() bool {
 		left := 0
 		w.call(func() {
-			left = len(w.m.children) + len(w.m.births)
+			left = len(w.m.children)
 			for pid := range w.m.children {
 				w.m.kill(pid, syscall.SIGKILL) // a client that left may have had it born just now
 			}

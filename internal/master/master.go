@@ -10,7 +10,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/brood-project/brood/internal/child"
 	"github.com/brood-project/brood/internal/listen"
 	"github.com/brood-project/brood/internal/output"
 	"github.com/brood-project/brood/internal/plan"
@@ -50,8 +49,6 @@ type Options struct {
 	// QueueDirectory is what Postfix's wording of an error leaves out of paths;
 	// empty for native services.
 	QueueDirectory string
-	// Births is how many children may be born at the same time.
-	Births int
 	// Output takes what the workers of brood.toml write; nil leaves them our
 	// standard output.
 	Output *output.Collector
@@ -74,9 +71,8 @@ type Master struct {
 	// ending are services that the plan has no more, until their last child
 	// is gone.
 	ending map[*service]struct{}
-	// children are alive, by pid; births are under way, by generation.
+	// children are alive, or on their way, by pid.
 	children map[int32]*worker
-	births   map[uint32]*birth
 	dying    *worker // is being buried
 	gens     pool.Generations
 	// ceilings are in the order in which pools take their places.
@@ -85,18 +81,19 @@ type Master struct {
 
 	sockets *listen.Set
 	poller  *poller
-	nursery *child.Nursery
 	flow    [2]int
 	null    int // /dev/null, once it is needed
 	notify  *notifySocket
+	deaths  source
 
-	born     chan child.Birth
 	signals  chan os.Signal
 	proposed chan proposed
 	calls    chan func()
 	timer    *time.Timer
 	rings    timerHeap
 	ringing  pool.Time // what timer is set to; 0 when it is stopped
+	tidyAt   pool.Time // when to look at births again; 0 if there is no need
+	unused   []disuse  // in the order of births
 
 	queue     []queued
 	stepping  bool
@@ -131,22 +128,19 @@ func New(opts Options) (*Master, error) {
 		services: make(map[string]*service, len(opts.First.Services)),
 		ending:   make(map[*service]struct{}),
 		children: make(map[int32]*worker),
-		births:   make(map[uint32]*birth),
 		pools:    make(map[*pool.Pool]*service),
 		null:     -1,
 		sockets:  &listen.Set{},
-		born:     make(chan child.Birth, 64),
 		signals:  make(chan os.Signal, 64),
 		proposed: make(chan proposed, 1),
 		calls:    make(chan func(), 16),
 		timer:    time.NewTimer(time.Hour),
 	}
 	m.timer.Stop()
-	signal.Notify(m.signals, unix.SIGHUP, unix.SIGTERM, unix.SIGINT, unix.SIGQUIT, unix.SIGCHLD)
+	signal.Notify(m.signals, unix.SIGHUP, unix.SIGTERM, unix.SIGINT, unix.SIGQUIT)
 	if err := m.openShared(); err != nil {
 		return nil, err
 	}
-	m.nursery = child.NewNursery(max(1, opts.Births), func(b child.Birth) { m.born <- b })
 	if err := m.adopt(opts.First); err != nil {
 		m.closeShared()
 		return nil, err

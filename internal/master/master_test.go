@@ -151,15 +151,15 @@ func TestBooksAndDescriptorsBalance(t *testing.T) {
 		}
 		w.eventually("the dead is buried", func() bool {
 			known := true
-			w.call(func() { known = w.m.isChild(c.pid) })
+			w.call(func() { known = w.m.children[int32(c.pid)] != nil })
 			return !known
 		})
 		c.Close()
 	}
 	w.eventually("no descriptor is left over", func() bool { return descriptors(t) <= before })
 	w.call(func() {
-		if len(w.m.births) != 0 || len(w.m.queue) != 0 {
-			t.Errorf("%d births and %d events are left", len(w.m.births), len(w.m.queue))
+		if len(w.m.unused) != 0 || len(w.m.queue) != 0 {
+			t.Errorf("%d descriptors to close and %d events are left", len(w.m.unused), len(w.m.queue))
 		}
 	})
 }
@@ -191,4 +191,46 @@ func TestNothingRunsWhenNothingHappens(t *testing.T) {
 			t.Error("a timer is set")
 		}
 	})
+}
+
+// TestShutListenerIsOpenedAnew has a child shut down the socket that it was
+// given. The next client finds another, and no other service notices.
+func TestShutListenerIsOpenedAnew(t *testing.T) {
+	port, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := port.Addr().(*net.TCPAddr)
+	port.Close()
+	tcp := plan.Endpoint{Network: plan.NetTCP, Addr: "127.0.0.1", Port: uint32(address.Port), Backlog: 100}
+	dials := map[string]func(w *world) (net.Conn, error){
+		"unix": func(w *world) (net.Conn, error) { return net.Dial("unix", filepath.Join(w.dir, "shut")) },
+		"tcp":  func(*world) (net.Conn, error) { return net.Dial("tcp", address.String()) },
+	}
+	for network, dial := range dials {
+		t.Run(network, func(t *testing.T) {
+			s := serviceOf(t, "shut", "shut-listener", pool.Policy{Limit: 5})
+			if network == "tcp" {
+				s.Endpoints = []plan.Endpoint{tcp}
+			}
+			w := start(t, s, serviceOf(t, "other", "honest", pool.Policy{Limit: 5}))
+			other := w.served(w.connect("other"))
+			other.Close()
+			from := 0
+			for range 3 {
+				var c net.Conn
+				w.eventually("a client finds the socket", func() bool {
+					var err error
+					c, err = dial(w)
+					return err == nil
+				})
+				w.served(c)
+				c.Close()
+				from = w.logged(from, "has shut down the socket")
+			}
+			if again := w.served(w.connect("other")); again.pid != other.pid {
+				t.Error("another service's child was replaced")
+			}
+		})
+	}
 }

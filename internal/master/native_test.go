@@ -184,7 +184,6 @@ func startNative(t *testing.T, p *plan.Plan) *world {
 		Describe:  "test",
 		LimitFile: "the test",
 		Log:       slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelDebug})),
-		Births:    2,
 		Output:    out,
 		Gentle:    true,
 	})

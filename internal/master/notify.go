@@ -22,8 +22,6 @@ const (
 	notifiesPerTurn = 256
 	// notifyBuffer is how many bytes of messages wait for the loop.
 	notifyBuffer = 1 << 20
-	// heldMost is how many messages wait for the answer to a birth.
-	heldMost = 64
 	// ancestorsMost is how far a sender may be from the worker it speaks for.
 	ancestorsMost = 32
 )
@@ -34,16 +32,7 @@ const (
 type notifySocket struct {
 	source source
 	name   string
-	// held are messages whose sender is not in the books, because a birth
-	// was not answered yet.
-	held   []heldMessage
 	reader notifyReader
-}
-
-type heldMessage struct {
-	sender int32
-	text   string
-	files  []int
 }
 
 // openNotify makes the socket, if there is none.
@@ -101,30 +90,13 @@ func (m *Master) readNotify() {
 	}
 }
 
-// notified enters a message, or keeps it while its sender may be one whose birth
-// is not answered yet. From anybody else it is dropped.
+// notified enters a message; from a process that is nobody's it is dropped.
 func (m *Master) notified(text string, sender int32, files []int) {
 	if w := m.speaker(sender); w != nil {
 		m.hear(w, text, files)
 		return
 	}
-	if len(m.births) > 0 && len(m.notify.held) < heldMost {
-		m.notify.held = append(m.notify.held, heldMessage{sender, text, files})
-		return
-	}
 	closeAll(files)
-}
-
-// hearHeld enters the messages that have waited for the answer to a birth.
-func (m *Master) hearHeld() {
-	if m.notify == nil || len(m.notify.held) == 0 {
-		return
-	}
-	held := m.notify.held
-	m.notify.held = nil
-	for _, h := range held {
-		m.notified(h.text, h.sender, h.files)
-	}
 }
 
 // speaker finds the worker that a process is, or descends from.
@@ -190,7 +162,7 @@ func (m *Master) hear(w *worker, text string, files []int) {
 		m.step(w.service, w.event(pool.Leaves))
 	}
 	if said["FDSTOREREMOVE"] == "1" {
-		w.service.removeStored(said["FDNAME"])
+		m.removeStored(w.service, said["FDNAME"])
 	}
 	if said["FDSTORE"] == "1" {
 		files = w.service.store(said["FDNAME"], files)

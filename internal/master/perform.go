@@ -1,10 +1,9 @@
 package master
 
 import (
-	"runtime"
-
 	"golang.org/x/sys/unix"
 
+	"github.com/brood-project/brood/internal/child"
 	"github.com/brood-project/brood/internal/listen"
 	"github.com/brood-project/brood/internal/plan"
 	"github.com/brood-project/brood/internal/pool"
@@ -42,8 +41,7 @@ func (m *Master) perform(s *service, a *pool.Action) {
 	case pool.Rotate:
 		m.closeStatus(s)
 	case pool.Look:
-		runtime.Gosched() // a spawner may begin while clients are counted
-		m.step(s, pool.Event{Kind: pool.Looked, N: m.waitingAll(s)})
+		m.look(s)
 	case pool.Tell:
 		m.tell(s, a)
 	case pool.Gone:
@@ -51,17 +49,38 @@ func (m *Master) perform(s *service, a *pool.Action) {
 	}
 }
 
-// birth asks the nursery for a child. Whatever prevents that is an answer too.
+// birth begins a child, which is born as far as the pool is concerned: if its
+// program turns out not to load, it dies of that.
 func (m *Master) birth(s *service, a *pool.Action) {
 	b := m.conceive(s, a)
-	if err := m.equip(b); err != nil {
-		_ = b.release(0)
+	err := m.equip(b)
+	pid := 0
+	if err == nil {
+		pid, err = child.Begin(&b.spec)
+	}
+	if err != nil {
+		b.abandon()
 		m.stillborn(s, a.Generation, err)
 		return
 	}
-	m.births[a.Generation] = b
-	s.birthBegun()
-	m.nursery.Submit(uint64(a.Generation), &b.spec)
+	m.born(b, int32(pid))
+}
+
+// born enters a child. What was opened for its birth is closed once it has
+// descriptors of its own.
+func (m *Master) born(b *birth, pid int32) {
+	s := b.service
+	w := &worker{service: s, pid: pid, generation: b.generation, output: b.stream, main: -1}
+	m.children[pid] = w
+	if b.stream != nil {
+		if err := b.stream.Born(int(pid)); err != nil {
+			m.logOutputFailed(s, err)
+		}
+	}
+	if b.stream != nil || b.client >= 0 {
+		m.whenUnused(b.release)
+	}
+	m.step(s, pool.Event{Kind: pool.Born, Generation: b.generation, PID: pid})
 }
 
 // wake sends a wake-up to each of the service's addresses, outside the loop: it
@@ -85,7 +104,7 @@ func (m *Master) wake(s *service) {
 func (m *Master) gone(s *service) {
 	m.rings.set(s, 0)
 	m.closeStatus(s)
-	s.emptyStore()
+	m.emptyStore(s)
 	delete(m.pools, s.pool)
 	delete(m.ending, s)
 	if m.opts.Output != nil && m.services[s.plan.Key] == nil {

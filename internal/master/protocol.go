@@ -22,7 +22,7 @@ type birth struct {
 	// stream is what it will write; nil where that is not captured.
 	stream *output.Stream
 	// client is the connection that it is born for; -1 for none. It is ours
-	// until the birth is answered.
+	// until the child has its own.
 	client int
 }
 
@@ -158,18 +158,21 @@ func (b *birth) sockets(first int) {
 	}
 }
 
-// release ends a birth: what was ours for its time is closed, and what the child
-// writes is read, or given up if there is none.
-func (b *birth) release(pid int) error {
+// release closes what was ours for the time of the birth.
+func (b *birth) release() {
 	if b.client >= 0 {
 		unix.Close(b.client)
+		b.client = -1
 	}
-	if b.stream == nil {
-		return nil
+	if b.stream != nil {
+		b.stream.Given()
 	}
-	if pid == 0 {
+}
+
+// abandon gives up a birth that came to nothing.
+func (b *birth) abandon() {
+	b.release()
+	if b.stream != nil {
 		b.stream.Close()
-		return nil
 	}
-	return b.stream.Born(pid)
 }

@@ -5,11 +5,16 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"time"
 
 	"github.com/brood-project/brood/internal/listen"
 	"github.com/brood-project/brood/internal/plan"
 	"github.com/brood-project/brood/internal/pool"
 )
+
+// slowReload is after how long it is told that a plan is still being read: a
+// name server or a file system may not answer, and further reloads wait.
+const slowReload = 10 * time.Second
 
 // proposed is the outcome of reading a plan.
 type proposed struct {
@@ -28,8 +33,10 @@ func (m *Master) reload() {
 		return
 	}
 	m.reloading = true
+	slow := time.AfterFunc(slowReload, m.logReloadSlow)
 	go func() {
 		p, err := m.opts.Reload()
+		slow.Stop()
 		m.proposed <- proposed{p, err}
 	}()
 }
@@ -168,6 +175,38 @@ func birthOf(s *plan.Service) (plan.Service, plan.Wishes) {
 	return service, wishes
 }
 
+// reopen replaces the sockets that can't be used any more: a child that holds a
+// socket can shut it down for all who do. Their services go on as after a
+// reload, and no other is touched.
+func (m *Master) reopen(s *service) {
+	m.logListenerShut(s)
+	change, errs := m.sockets.Prepare(m.openEndpoints())
+	if len(errs) > 0 {
+		m.logReopenFailed(m.placed(m.plan, errs))
+		return
+	}
+	retired, err := change.CommitAndKeep()
+	if err != nil {
+		m.log.Error(err.Error())
+	}
+	for _, s := range m.services {
+		if slices.ContainsFunc(s.listeners, func(src *source) bool { return m.sockets.Get(src.socket.Endpoint) != src.socket }) {
+			m.keepListening(s)
+		}
+	}
+	m.retire(retired)
+}
+
+// keepListening goes on with other sockets as after a reload.
+func (m *Master) keepListening(s *service) {
+	m.listenAt(s)
+	if s.pool == nil {
+		m.begin(s)
+		return
+	}
+	m.step(s, pool.Event{Kind: pool.Replanned, Policy: &s.plan.Policy})
+}
+
 // remove begins the end of a service.
 func (m *Master) remove(s *service) {
 	delete(m.services, s.plan.Key)
@@ -211,31 +250,19 @@ func sourceOf(s *service, before []*source, sock *listen.Socket) *source {
 	return &source{service: s, socket: sock, fd: sock.FD}
 }
 
-// retire closes sockets once no birth under way can be using them.
+// retire has nobody listen at sockets any more, and closes them once no birth
+// under way can be using them: a program that does not load may keep that off
+// for long.
 func (m *Master) retire(retired []*listen.Socket) {
-	if len(retired) > 0 {
-		m.whenUnused(func() { listen.RemoveAll(retired) })
-	}
-}
-
-// whenUnused calls f when every birth now under way has been answered.
-func (m *Master) whenUnused(f func()) {
-	if len(m.births) == 0 {
-		f()
+	if len(retired) == 0 {
 		return
 	}
-	waiting := make(map[*service]struct{}, len(m.births))
-	for _, b := range m.births {
-		waiting[b.service] = struct{}{}
-	}
-	left := len(waiting)
-	for s := range waiting {
-		s.whenUnused(func() {
-			if left--; left == 0 {
-				f()
-			}
-		})
-	}
+	listen.RetireAll(retired)
+	m.whenUnused(func() {
+		for _, sock := range retired {
+			sock.Close()
+		}
+	})
 }
 
 // placed says for each address that could not be opened where the operator

@@ -1,8 +1,12 @@
 package master
 
 import (
+	"fmt"
+	"unsafe"
+
 	"golang.org/x/sys/unix"
 
+	"github.com/brood-project/brood/internal/child"
 	"github.com/brood-project/brood/internal/listen"
 	"github.com/brood-project/brood/internal/plan"
 	"github.com/brood-project/brood/internal/pool"
@@ -15,17 +19,14 @@ type service struct {
 
 	// listeners are the open sockets, in the order of the plan's endpoints.
 	listeners []*source
+	// lone: only one client is known to wait, so that counting can be saved.
+	lone bool
 	// status is the channel that children born from now on report by; nil
 	// until the first is born.
 	status *statusChannel
 
 	watched bool // what the pool wants
 	dirty   bool // what it wants may differ from what is
-
-	// births are those under way. Descriptors that one of them may be using
-	// are closed when the last has been answered.
-	births int
-	unused []func()
 
 	// missing: its sockets could not be opened yet. shut: they were closed,
 	// because its workers cannot be started. gaveUp: no more are tried.
@@ -43,7 +44,7 @@ type service struct {
 }
 
 // source is something in the epoll set: a listening socket, or a service's
-// status channel when socket is nil.
+// status channel when socket is nil; without a service, what tells of deaths.
 type source struct {
 	service *service
 	socket  *listen.Socket
@@ -51,30 +52,10 @@ type source struct {
 	slot    int32
 	known   bool // in the epoll set
 	armed   bool // will tell
-}
-
-func (s *service) birthBegun() { s.births++ }
-
-// birthEnded closes what nobody can be using any more.
-func (s *service) birthEnded() {
-	s.births--
-	if s.births > 0 {
-		return
-	}
-	for _, closeIt := range s.unused {
-		closeIt()
-	}
-	s.unused = nil
-}
-
-// whenUnused calls closeIt as soon as no birth under way can be using what it
-// closes.
-func (s *service) whenUnused(closeIt func()) {
-	if s.births == 0 {
-		closeIt()
-		return
-	}
-	s.unused = append(s.unused, closeIt)
+	// pressed: when its watch began, a client was waiting already, so that
+	// there may be several. Counting them takes a walk over all sockets of the
+	// machine, so it is not done for a lone client.
+	pressed bool
 }
 
 // markDirty has the next settle look at the service.
@@ -94,7 +75,15 @@ func (m *Master) applyWatch(s *service) {
 		if err := m.poller.watch(src, s.watched); err != nil {
 			m.logWatchFailed(s, err)
 		}
+		src.pressed = src.armed && s.plan.Policy.Ramp > 1 && src.readable()
 	}
+}
+
+// readable tells whether somebody waits at a socket now.
+func (src *source) readable() bool {
+	poll := unix.PollFd{Fd: int32(src.fd), Events: unix.POLLIN}
+	n, _, errno := unix.RawSyscall(unix.SYS_POLL, uintptr(unsafe.Pointer(&poll)), 1, 0)
+	return errno == 0 && n == 1
 }
 
 // waitingAll is how many clients wait at all sockets of a service; one for each
@@ -115,6 +104,13 @@ func (m *Master) waitingAll(s *service) int32 {
 func (m *Master) openShared() (err error) {
 	if m.poller, err = newPoller(); err != nil {
 		return err
+	}
+	if m.deaths.fd, err = child.Watch(); err == nil {
+		err = m.poller.watch(&m.deaths, true)
+	}
+	if err != nil {
+		m.poller.close()
+		return fmt.Errorf("cannot watch for deaths: %w", err)
 	}
 	pipe := make([]int, 2)
 	if err := unix.Pipe2(pipe, unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {

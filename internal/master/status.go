@@ -63,7 +63,7 @@ func (m *Master) closeStatus(s *service) {
 	m.drainStatus(s, &ch.source)
 	m.poller.forget(&ch.source)
 	unix.Close(ch.source.fd)
-	s.whenUnused(func() { unix.Close(ch.theirs) })
+	m.whenUnused(func() { unix.Close(ch.theirs) })
 }
 
 // readStatus takes what the children of a service have reported. We hold both

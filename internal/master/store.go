@@ -48,11 +48,11 @@ func goodName(name string) bool {
 }
 
 // removeStored forgets all that were stored under a name.
-func (s *service) removeStored(name string) {
+func (m *Master) removeStored(s *service, name string) {
 	kept := s.stored[:0]
 	for _, f := range s.stored {
 		if f.name == name {
-			s.whenUnused(func() { unix.Close(f.fd) })
+			m.whenUnused(func() { unix.Close(f.fd) })
 			continue
 		}
 		kept = append(kept, f)
@@ -61,9 +61,9 @@ func (s *service) removeStored(name string) {
 }
 
 // emptyStore forgets all.
-func (s *service) emptyStore() {
+func (m *Master) emptyStore(s *service) {
 	for _, f := range s.stored {
-		s.whenUnused(func() { unix.Close(f.fd) })
+		m.whenUnused(func() { unix.Close(f.fd) })
 	}
 	s.stored = nil
 }

@@ -2,6 +2,7 @@ package mastercf
 
 import (
 	"sort"
+	"strconv"
 	"strings"
 
 	"github.com/brood-project/brood/internal/plan"
@@ -37,23 +38,28 @@ func (l logicalLine) pos(file string, offset int) plan.Pos {
 // starts with white space goes on where the last one stopped, and blank lines
 // and comments disappear, even between a line and its continuation.
 type lineScanner struct {
-	rest string
-	line int // physical lines read so far
+	rest   string
+	line   int    // physical lines read so far
+	joined []byte // the logical line so far, if it has continuation lines
 }
 
 // next returns the next logical line; false at the end of the file.
 func (s *lineScanner) next() (logicalLine, bool) {
 	var l logicalLine
+	s.joined = s.joined[:0]
 	for s.rest != "" {
 		var physical string
 		physical, s.rest, _ = strings.Cut(s.rest, "\n")
 		s.line++
 		if !blankOrComment(physical) {
-			l.add(physical, s.line)
+			s.add(&l, physical)
 		}
 		if l.text != "" && !s.continues() {
 			break
 		}
+	}
+	if len(s.joined) > 0 {
+		l.text = string(s.joined)
 	}
 	if l.text == "" {
 		return l, false
@@ -67,13 +73,16 @@ func (s *lineScanner) next() (logicalLine, bool) {
 
 // add appends a physical line. A line without continuation, the usual case,
 // shares the file's memory.
-func (l *logicalLine) add(physical string, line int) {
+func (s *lineScanner) add(l *logicalLine, physical string) {
 	if l.text == "" {
-		l.text, l.first = physical, line
+		l.text, l.first = physical, s.line
 		return
 	}
-	l.marks = append(l.marks, mark{len(l.text), line})
-	l.text += physical
+	if len(s.joined) == 0 {
+		s.joined = append(s.joined, l.text...)
+	}
+	l.marks = append(l.marks, mark{len(s.joined), s.line})
+	s.joined = append(s.joined, physical...)
 }
 
 // continues tells whether what follows may belong to the current line: it
@@ -97,13 +106,46 @@ func allDigits(s string) bool {
 	return s != "" && strings.Trim(s, "0123456789") == ""
 }
 
+// toldMax is how many errors of one file are told, and how many warnings: what
+// has more of them is not such a file at all, or the work of a script, and
+// nobody reads them one by one.
+const toldMax = 100
+
 // notes collects diagnostics.
-type notes struct{ list plan.Diagnostics }
+type notes struct {
+	list             plan.Diagnostics
+	errors, warnings int
+}
 
 func (n *notes) add(severity plan.Severity, pos plan.Pos, length int, what, instead, postfix string) {
+	if severity == plan.Error {
+		n.errors++
+	} else if n.warnings++; n.warnings > toldMax {
+		return
+	}
 	n.list = append(n.list, plan.Diagnostic{
 		Severity: severity, Pos: pos, What: what, Instead: instead, Length: length, Postfix: postfix,
 	})
+}
+
+// hopeless tells whether there are so many errors that the rest of the file need
+// not be looked at, and says so.
+func (n *notes) hopeless(file string, line int) bool {
+	if n.errors < toldMax {
+		return false
+	}
+	n.add(plan.Error, plan.Pos{File: file, Line: line}, 0, "too many errors; the rest of the file was not read",
+		"see that it is the right file, and whole", "")
+	return true
+}
+
+// told is the diagnostics of a file, and how many more warnings there were.
+func (n *notes) told(file string) plan.Diagnostics {
+	if more := n.warnings - toldMax; more > 0 {
+		n.warnings = 0
+		n.add(plan.Warning, plan.Pos{File: file}, 0, strconv.Itoa(more)+" more warnings", "correct those above first", "")
+	}
+	return n.list
 }
 
 // odd reports the lines that neither file can use. It returns false when the

@@ -3,6 +3,7 @@ package mastercf
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -81,23 +82,13 @@ func configDir(o Options) string {
 
 // readFile gives the text of a file of the configuration.
 func (l *loader) readFile(path string) (string, bool) {
-	info, err := os.Stat(path)
-	call := "open"
-	if err == nil && info.IsDir() {
-		call, err = "read", &fs.PathError{Op: "read", Path: path, Err: syscall.EISDIR}
-	}
-	if err == nil && !info.Mode().IsRegular() {
-		err = &fs.PathError{Op: "open", Path: path, Err: errors.New("is not a regular file")}
-	}
-	if err == nil && info.Size() > fileBytesMax {
-		err = &fs.PathError{Op: "open", Path: path, Err: fmt.Errorf("is larger than %d bytes", fileBytesMax)}
-	}
-	var data []byte
-	if err == nil {
-		data, err = os.ReadFile(path)
-	}
+	data, err := readRegular(path)
 	if err == nil {
 		return string(data), true
+	}
+	call := "open"
+	if errors.Is(err, syscall.EISDIR) {
+		call = "read"
 	}
 	var cause *fs.PathError
 	reason := err.Error()
@@ -107,6 +98,30 @@ func (l *loader) readFile(path string) (string, bool) {
 	l.add(plan.Error, plan.Pos{File: path}, 0, "cannot read file: "+reason,
 		"put a readable file there, or name another directory with -c", call+" "+path+": "+sentence(reason))
 	return "", false
+}
+
+// readRegular reads a file. What keeps its reader waiting, such as a fifo, or
+// never ends is refused, also if it came into the file's place a moment ago.
+func readRegular(path string) ([]byte, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOCTTY, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+		return nil, err
+	case info.IsDir():
+		return nil, &fs.PathError{Op: "read", Path: path, Err: syscall.EISDIR}
+	case !info.Mode().IsRegular():
+		return nil, &fs.PathError{Op: "open", Path: path, Err: errors.New("is not a regular file")}
+	}
+	data, err := io.ReadAll(io.LimitReader(f, fileBytesMax+1))
+	if err == nil && len(data) > fileBytesMax {
+		err = &fs.PathError{Op: "open", Path: path, Err: fmt.Errorf("is larger than %d bytes", fileBytesMax)}
+	}
+	return data, err
 }
 
 // sentence starts with a capital, as strerror(3) does.

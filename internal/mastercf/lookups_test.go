@@ -30,6 +30,9 @@ func TestSystemLookups(t *testing.T) {
 // TestDefaultsAreAskedOnce holds what postconf says against the built-in table,
 // which is Debian's too.
 func TestDefaultsAreAskedOnce(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the short tests need neither root nor Postfix")
+	}
 	first := Printed(postconf(t, "-d"))
 	for name, value := range builtin {
 		asked, known := first.lookup(name)

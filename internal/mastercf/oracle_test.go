@@ -172,6 +172,9 @@ func inParallel(t *testing.T, run func(t *testing.T, seed uint64)) {
 }
 
 func TestMainAgreesWithPostconf(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the short tests need neither root nor Postfix")
+	}
 	defaults := Printed(postconf(t, "-d"))
 	inParallel(t, func(t *testing.T, seed uint64) {
 		dir := t.TempDir()
@@ -252,6 +255,9 @@ func normalised(r *Row) string {
 }
 
 func TestMasterAgreesWithPostconf(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the short tests need neither root nor Postfix")
+	}
 	inParallel(t, func(t *testing.T, seed uint64) {
 		dir := t.TempDir()
 		g := masterGenerator{mainGenerator{Rand: rand.New(rand.NewPCG(seed, 2))}}

@@ -32,8 +32,8 @@ func ParseMain(file, text string) (*Params, plan.Diagnostics) {
 	scanner := lineScanner{rest: text}
 	for {
 		l, ok := scanner.next()
-		if !ok {
-			return p, n.list
+		if !ok || n.hopeless(file, l.first) {
+			return p, n.told(file)
 		}
 		if n.odd(file, l) {
 			p.assign(&n, l)

@@ -59,8 +59,8 @@ func parseMaster(file, text string, off disabled) ([]*Row, plan.Diagnostics) {
 	scanner := lineScanner{rest: text}
 	for {
 		l, ok := scanner.next()
-		if !ok {
-			return rows, n.list
+		if !ok || n.hopeless(file, l.first) {
+			return rows, n.told(file)
 		}
 		if !n.odd(file, l) {
 			continue

@@ -31,7 +31,11 @@ func (l *loader) readMaster() []*plan.Service {
 	l.list = append(l.list, diagnostics...)
 	services := make([]*plan.Service, 0, len(rows))
 	index := make(map[string]int, len(rows))
+	l.empty(file, len(rows))
 	for _, row := range rows {
+		if l.hopeless(file, row.Pos().Line) {
+			break
+		}
 		service := l.service(row)
 		if service == nil {
 			continue
@@ -45,6 +49,17 @@ func (l *loader) readMaster() []*plan.Service {
 		services = append(services, service)
 	}
 	return services
+}
+
+// empty refuses a reload by which a file without any row would end all
+// services: it was cut short, by a full disk or an editor that is not done.
+func (l *loader) empty(file string, rows int) {
+	running := l.options.Running
+	if rows > 0 || l.list.Failed() || running == nil || running.Plan == nil || len(running.Plan.Services) == 0 {
+		return
+	}
+	l.add(plan.Error, plan.Pos{File: file}, 0, "no service is left, so that all would be ended",
+		"put the rows back, or stop Postfix", "")
 }
 
 func (l *loader) duplicate(first, last *plan.Service) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/brood-project/brood/internal/maillog"
@@ -21,7 +22,7 @@ var postconfs = []string{"/usr/sbin/postconf", "/usr/local/sbin/postconf", "/opt
 // configure reads main.cf and master.cf for the first time.
 func (d *daemon) configure() error {
 	options := mastercf.Options{
-		Dir:     d.flags.configDir,
+		Dir:     absolute(d.flags.configDir),
 		Env:     os.Environ(),
 		Verbose: d.flags.verbose,
 		Debug:   d.flags.attached,
@@ -52,6 +53,18 @@ func (d *daemon) configure() error {
 		return fmt.Errorf("chdir %s: %s", config.QueueDir, Strerror(err))
 	}
 	return nil
+}
+
+// absolute is a directory as it is found from wherever we work later on; empty
+// stays empty.
+func absolute(dir string) string {
+	if dir == "" {
+		return ""
+	}
+	if abs, err := filepath.Abs(dir); err == nil {
+		return abs
+	}
+	return dir
 }
 
 // reload reads both files again. The configuration in force is touched only

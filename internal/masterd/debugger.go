@@ -18,14 +18,13 @@ func (d *daemon) debug() error {
 		d.log.warn("no debugger_command in main.cf: option -D has no effect")
 		return nil
 	}
-	pid, err := child.Start(&child.Spec{
+	_, err = child.Begin(&child.Spec{
 		Path: "/bin/sh", Args: []string{"sh", "-c", command}, Env: os.Environ(),
 		Umask: 0o077, Files: []int{0, 1, 2},
 	})
 	if err != nil {
 		return fmt.Errorf("cannot run debugger_command: %w", err)
 	}
-	child.Disown(pid)
 	return nil
 }
 

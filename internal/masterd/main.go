@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"runtime"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -26,10 +25,6 @@ const (
 	exitDone   = 0
 	exitFailed = 1
 )
-
-// births is how many children are born at the same time. More than the cores
-// would only make each slower.
-func births() int { return min(2, runtime.NumCPU()) }
 
 // daemon is one run of the command.
 type daemon struct {
@@ -98,6 +93,7 @@ func (d *daemon) serve() error {
 	if err := d.lock(); err != nil {
 		return err
 	}
+	reserveThreads(threadsReserved)
 	m, err := master.New(d.options())
 	if err != nil {
 		return err
@@ -188,7 +184,6 @@ func (d *daemon) options() master.Options {
 		WakeUID:        d.config.MailOwner.UID,
 		WakeGID:        d.config.MailOwner.GID,
 		QueueDirectory: d.config.QueueDir,
-		Births:         births(),
 	}
 }
 
@@ -198,8 +193,21 @@ func (d *daemon) end(sig os.Signal) {
 	number, _ := sig.(unix.Signal)
 	signal.Ignore(unix.SIGTERM)
 	d.log.direct()
-	unix.Kill(-unix.Getpgrp(), unix.SIGTERM)
+	terminateAll()
 	d.log.info(fmt.Sprintf("terminating on signal %d", number))
 	d.log.close()
 	endBy(number)
+}
+
+// terminateAll passes TERM on to all that was started by us. A process group that
+// we do not lead is somebody else's, and may reach out of our pid namespace.
+func terminateAll() {
+	switch pid := os.Getpid(); {
+	case pid == 1:
+		_ = unix.Kill(-1, unix.SIGTERM) // all of the namespace
+	case unix.Getpgrp() == pid:
+		_ = unix.Kill(-pid, unix.SIGTERM)
+	default:
+		child.SignalAll(unix.SIGTERM)
+	}
 }

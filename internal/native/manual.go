@@ -23,7 +23,7 @@ protocol = "systemd"
 workers  = { spare = 1, max = 8 }
 ` + "```" + `
 
-` + "`brood check FILE`" + ` says everything that is wrong with a file, and where; ` + "`brood init`" + ` writes a first one.
+The file can be read and checked; broodd does not serve it yet, and the commands that work on it are still to come.
 
 ## How values are written
 

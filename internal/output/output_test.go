@@ -67,6 +67,7 @@ func worker(t *testing.T, c *Collector, to plan.Output, env string, args ...stri
 	if err := s.Born(cmd.Process.Pid); err != nil {
 		t.Fatal(err)
 	}
+	s.Given()
 	if err := cmd.Wait(); err != nil {
 		t.Errorf("the worker: %v", err)
 	}

@@ -39,7 +39,7 @@ type label struct {
 }
 
 // Open makes the pipe for a worker of a service that is about to be born. The
-// caller MUST call Born or Close.
+// caller MUST call Close, or Born and Given.
 func (c *Collector) Open(service string, generation uint32, to plan.Output) (*Stream, error) {
 	var pipe [2]int
 	if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC); err != nil {
@@ -62,17 +62,23 @@ func (c *Collector) Open(service string, generation uint32, to plan.Output) (*St
 }
 
 // FD is the worker's end, to become its descriptors 1 and 2. It is closed by
-// Born.
+// Given.
 func (s *Stream) FD() int { return s.theirs }
 
-// Born tells that the worker lives, under a pid, and has the end of FD. From
-// here on its lines are read, until the last process that has the pipe open
-// closes it.
+// Given tells that the worker has the end of FD as its own. Before, the end of
+// its output cannot be seen.
+func (s *Stream) Given() {
+	s.c.mu.Lock()
+	defer s.c.mu.Unlock()
+	s.closeTheirs()
+}
+
+// Born tells that the worker lives, under a pid. From here on its lines are read,
+// until the last process that has the pipe open closes it.
 func (s *Stream) Born(pid int) error {
 	s.c.mu.Lock()
 	defer s.c.mu.Unlock()
 	s.label.pid = pid
-	s.closeTheirs()
 	if err := s.c.watch(s); err != nil {
 		s.closeOurs()
 		return err
