@@ -121,7 +121,7 @@ func TestASilentPoolGrowsWhenClientsWait(t *testing.T) {
 }
 
 func TestFastCGIAndTheDescriptorOfNone(t *testing.T) {
-	script := `readlink /proc/self/fd/0 /proc/self/fd/7 >&2; ls /proc/$$/fd | tr '\n' ' ' >&2; echo >&2; exec sleep 100`
+	script := `for i in 0 3 4 5 6 7 8; do [ -e /proc/$$/fd/$i ] && echo $i $(readlink /proc/$$/fd/$i); done >&2; echo end >&2; exec sleep 100`
 	web := nativeOf(t, "web", "", plan.ProtocolNone, pool.Policy{Limit: 1, Opaque: true})
 	web.Wishes.FD = 7
 	cgi := nativeOf(t, "cgi", "", plan.ProtocolFastCGI, pool.Policy{Limit: 1, Opaque: true})
@@ -131,11 +131,17 @@ func TestFastCGIAndTheDescriptorOfNone(t *testing.T) {
 	w := startNative(t, planOf(web, cgi))
 	w.connect("web")
 	w.connect("cgi")
-	if text := w.wrote(web, "0 1 2 "); !strings.Contains(text, "/dev/null") || !strings.Contains(text, "socket:") || !strings.Contains(text, "0 1 2 7") {
-		t.Errorf("none: %s", text)
-	}
-	if text := w.wrote(cgi, "0 1 2 "); !strings.Contains(text, "socket:") || strings.Contains(text, "/dev/null") {
-		t.Errorf("fastcgi: %s", text)
+	for s, want := range map[*plan.Service]string{web: "0 /dev/null|7 socket:", cgi: "0 socket:"} {
+		var got []string
+		for line := range strings.Lines(w.wrote(s, ": end\n")) {
+			_, text, _ := strings.Cut(line, ": ")
+			if text, _, _ = strings.Cut(text, "["); text != "end\n" {
+				got = append(got, strings.TrimSpace(text))
+			}
+		}
+		if strings.Join(got, "|") != want {
+			t.Errorf("%s has %q, want %s", s.Name, got, want)
+		}
 	}
 }
 
