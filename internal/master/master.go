@@ -95,6 +95,8 @@ type Master struct {
 	tidyAt   pool.Time // when to look at births again; 0 if there is no need
 	unused   []disuse  // in the order of births
 
+	countAfter pool.Time // no count of clients before
+
 	queue     []queued
 	stepping  bool
 	dirty     []*service

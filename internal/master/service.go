@@ -21,6 +21,9 @@ type service struct {
 	listeners []*source
 	// lone: only one client is known to wait, so that counting can be saved.
 	lone bool
+	// crowd is how many clients still wait of those counted last, as far as the
+	// reports tell.
+	crowd int32
 	// status is the channel that children born from now on report by; nil
 	// until the first is born.
 	status *statusChannel

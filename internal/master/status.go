@@ -113,6 +113,9 @@ func (m *Master) reportOne(s *service, record []byte, sender int32) {
 		m.logBadRecord(s, sender, len(record))
 		return
 	}
+	if st.State == masterproto.Taken && s.crowd > 0 {
+		s.crowd--
+	}
 	m.step(s, pool.Event{
 		Kind: pool.Reported, PID: st.PID, Sender: sender,
 		Generation: st.Generation, State: int32(st.State),
