@@ -194,7 +194,9 @@ func crashThrottles(t *testing.T, m master) {
 	in.log.wait(t, "^warning: "+program+": bad command startup -- throttling")
 	in.noBirth() // the client still waits
 	in.child("svc").take()
-	if age := time.Since(died); age < 900*time.Millisecond {
+	// The stock master counts whole seconds of the clock: of one, all may be
+	// missing. That a throttle lasts is main/time-units' to show.
+	if age := time.Since(died); m.ours() && age < 900*time.Millisecond {
 		t.Errorf("the next birth came after %v, before service_throttle_time = 1s was over", age)
 	}
 }

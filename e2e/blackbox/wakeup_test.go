@@ -32,7 +32,9 @@ func wakeupPeriodic(t *testing.T, m master) {
 			t.Errorf("wake-up %d brought %q", i, got)
 		}
 	}
-	if age := time.Since(start); age < 1500*time.Millisecond {
+	// The first may have been read late, and the stock master counts whole
+	// seconds of the clock.
+	if age := time.Since(start); age < 800*time.Millisecond {
 		t.Errorf("two periods of 1 s took %v", age)
 	}
 }
