@@ -57,6 +57,9 @@ func (m *Master) tell(s *service, a *pool.Action) {
 	case pool.NoteDeaf:
 		m.warn(s, fmt.Sprintf("service %q: process %s pid %d has left its first client waiting for %s: not counting on it any more",
 			s.plan.Name, s.plan.Command.Path, a.PID, seconds(a.Age)))
+	case pool.NoteStartTimeout, pool.NoteSilent, pool.NoteBusy, pool.NoteGaveUp, pool.NoteRetired,
+		pool.NoteReplaced, pool.NoteCeiling:
+		// Of policies that master.cf cannot ask for.
 	case pool.NoteKilled:
 		m.warn(s, fmt.Sprintf("service %q: process %s pid %d ignored SIGTERM for %s: killing it",
 			s.plan.Name, s.plan.Command.Path, a.PID, seconds(s.plan.Policy.KillAfter)))

@@ -147,8 +147,10 @@ func TestFastCGIAndTheDescriptorOfNone(t *testing.T) {
 
 func TestSurroundings(t *testing.T) {
 	s := nativeOf(t, "web", "", plan.ProtocolNone, pool.Policy{Limit: 1, Opaque: true})
-	s.Command.Path, s.Command.Args = "/bin/sh", []string{"sh", "-c",
-		`echo "$(id -u):$(id -g):$(id -G) $(ulimit -n) $(umask) $$ $(ps -o pgid= $$)" >&2; exec sleep 100`}
+	s.Command.Path, s.Command.Args = "/bin/sh", []string{
+		"sh", "-c",
+		`echo "$(id -u):$(id -g):$(id -G) $(ulimit -n) $(umask) $$ $(ps -o pgid= $$)" >&2; exec sleep 100`,
+	}
 	s.Wishes.Limits = []plan.Limit{{Resource: unix.RLIMIT_NOFILE, Soft: 77, Hard: 88}}
 	s.Command.Umask = 0o27
 	s.Wishes.Account = &plan.Account{UID: 12, GID: 13, GIDs: []int{13, 14}}
