@@ -32,10 +32,11 @@ var mayImport = map[string][]string{
 	"internal/child":        {"masterproto", "internal/child/nofile"},
 	"internal/child/nofile": {},
 	"internal/maillog":      {},
+	"internal/output":       {"internal/plan"},
 	"internal/control":      {"internal/scoreboard"},
 	"internal/web":          {"internal/scoreboard", "internal/control"},
 	"internal/master": {
-		"internal/child", "internal/listen", "internal/plan", "internal/pool",
+		"internal/child", "internal/listen", "internal/output", "internal/plan", "internal/pool",
 		"internal/scoreboard", "masterproto",
 	},
 	"internal/masterd": {

@@ -17,9 +17,11 @@ const (
 
 // nouns are the commands below brood, each made in the file of its name.
 var nouns = []func() *cobra.Command{
+	checkCommand,
 	completionCommand,
 	demoCommand,
 	demoWorkerCommand,
+	initCommand,
 	postfixCommand,
 	versionCommand,
 }
@@ -59,6 +61,7 @@ broodd is the daemon: it owns listening sockets, gives birth to a worker when a
 client waits, bounds the pool, buries the dead, holds back what crashes at
 birth, and says why. It is a drop-in for Postfix's master(8).`,
 		Example: `  brood demo                        see it work, in ten seconds
+  brood init                        write a first brood.toml
   brood postfix install --dry-run   what it would take to run your Postfix`,
 		Args:          cobra.NoArgs,
 		RunE:          chooseOne,

@@ -113,7 +113,7 @@ func TestParallelBirths(t *testing.T) {
 			Path:   "/bin/sh",
 			Args:   []string{"sh", "-c", `test "$LISTEN_PID" = $$ -a -e /proc/self/fd/9`},
 			Files:  append([]int{0, 1, 2}, high...),
-			PIDEnv: "LISTEN_PID",
+			PIDEnv: []string{"LISTEN_PID"},
 		}
 		bad := &Spec{Path: "/no/such", Files: high}
 		const births, batch = 200, 20

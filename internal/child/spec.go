@@ -18,10 +18,10 @@ type Spec struct {
 	// EnvMore is appended to Env: what differs from birth to birth, so that
 	// Env can be shared by all births of a service.
 	EnvMore []string
-	// PIDEnv names a variable that is set to the child's own process id in
-	// decimal, such as LISTEN_PID; empty for none. It takes the place of a
-	// variable of that name in Env and EnvMore.
-	PIDEnv string
+	// PIDEnv names variables that are set to the child's own process id in
+	// decimal, such as LISTEN_PID. Each takes the place of a variable of that
+	// name in Env and EnvMore.
+	PIDEnv []string
 	// Dir is the working directory; empty means ours.
 	Dir string
 	// Umask is the file mode creation mask. It is always set.
@@ -47,6 +47,11 @@ type Spec struct {
 	Rlimits []Rlimit
 	// Credential is who the child runs as; nil leaves ours.
 	Credential *Credential
+	// DeathSignal is sent to the child by the kernel when the thread that gave
+	// birth ends, see prctl(2), PR_SET_PDEATHSIG; 0 for none. For it to mean the
+	// death of this process, the goroutine MUST be locked to a thread that it
+	// never gives back. It ends where the program is set-user-ID.
+	DeathSignal syscall.Signal
 	// NoNewPrivs denies the program and its offspring privileges by exec, see
 	// prctl(2), PR_SET_NO_NEW_PRIVS.
 	NoNewPrivs bool

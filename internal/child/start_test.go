@@ -19,7 +19,7 @@ func TestReport(t *testing.T) {
 			s := self(t, "report", fd)
 			s.Args = []string{"name", "-a", "b c", ""}
 			s.EnvMore = []string{"GENERATION=17"}
-			s.PIDEnv = "LISTEN_PID"
+			s.PIDEnv = []string{"LISTEN_PID"}
 			s.Env = append(s.Env, "LISTEN_PID=1", "LISTEN_PIDS=2")
 			s.Dir = "/usr"
 			s.Umask = 0o077

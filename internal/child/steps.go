@@ -1,6 +1,7 @@
 package child
 
 import (
+	"slices"
 	"strings"
 	"syscall"
 	"unsafe"
@@ -45,14 +46,14 @@ const (
 // before they are dropped, groups before the user, the directory as the user
 // who will work there, and last what must hold only for the program itself.
 func (c *cradle) compile(s *Spec, m means) error {
-	if hasNUL([]string{s.Path, s.Dir, s.PIDEnv}, s.Args, s.Env, s.EnvMore) {
+	if hasNUL([]string{s.Path, s.Dir}, s.PIDEnv, s.Args, s.Env, s.EnvMore) {
 		return &StartError{Step: "hand over a string with a NUL byte", Err: unix.EINVAL}
 	}
-	count := opsFixed + 2*len(s.Files) + len(s.Rlimits) + len(s.hook)
+	count := opsFixed + 2*len(s.Files) + len(s.Rlimits) + len(s.PIDEnv) + len(s.hook)
 	if m.oldClone {
 		count += signalMax
 	}
-	size := textSize(s.Args, s.Env, s.EnvMore, []string{s.Path, s.Path, s.Dir, s.PIDEnv, "=4294967295"}) + 8*3
+	size := textSize(s.Args, s.Env, s.EnvMore, s.PIDEnv, []string{s.Path, s.Path, s.Dir}) + 8*3 + len(s.PIDEnv)*len(pidText)
 	size += count*opSize + len(s.Rlimits)*16 + 4*2 + 512
 	if s.Credential != nil {
 		size += 4*len(s.Credential.Groups) + 8
@@ -198,6 +199,11 @@ func (c *cradle) surroundings(s *Spec) {
 	if s.Dir != "" {
 		c.call(step{verb: "chdir", object: s.Dir}, unix.SYS_CHDIR, c.text(s.Dir))
 	}
+	if s.DeathSignal != 0 {
+		// A change of the user would have undone it.
+		c.call(step{verb: "set the signal for our death to", number: int(s.DeathSignal)},
+			unix.SYS_PRCTL, unix.PR_SET_PDEATHSIG, uintptr(s.DeathSignal))
+	}
 	if s.NoNewPrivs {
 		c.call(step{verb: "set no_new_privs", number: unnumbered}, unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1)
 	}
@@ -224,22 +230,25 @@ func (c *cradle) program(s *Spec) {
 	c.call(step{verb: "exec", object: s.Path}, unix.SYS_EXECVE, path, argvAt, envAt)
 }
 
-// environment copies the variables. The child itself completes the one that
-// holds its process id.
+// pidText is the longest that follows the name of a variable with a process id.
+const pidText = "=4294967295\x00"
+
+// environment copies the variables. The child itself completes those that hold
+// its process id.
 func (c *cradle) environment(s *Spec) uintptr {
-	envp, at := c.words(len(s.Env) + len(s.EnvMore) + 2)
+	envp, at := c.words(len(s.Env) + len(s.EnvMore) + len(s.PIDEnv) + 1)
 	n := 0
 	for _, list := range [...][]string{s.Env, s.EnvMore} {
 		for _, v := range list {
-			if s.PIDEnv == "" || !names(v, s.PIDEnv) {
+			if !slices.ContainsFunc(s.PIDEnv, func(name string) bool { return names(v, name) }) {
 				envp[n] = c.text(v)
 				n++
 			}
 		}
 	}
-	if s.PIDEnv != "" {
-		mem := c.room(len(s.PIDEnv) + len("=4294967295\x00"))
-		digits := copy(mem, s.PIDEnv) + 1
+	for _, name := range s.PIDEnv {
+		mem := c.room(len(name) + len(pidText))
+		digits := copy(mem, name) + 1
 		mem[digits-1] = '='
 		envp[n] = address(mem)
 		n++

@@ -115,6 +115,22 @@ func RetireAll(sockets []*Socket) {
 	})
 }
 
+// LeaveAll closes our descriptors and takes the names of paths away. Whoever
+// else holds one of the sockets still listens.
+func LeaveAll(sockets []*Socket) {
+	if len(sockets) == 0 {
+		return
+	}
+	batch.run(func() {
+		for _, s := range sockets {
+			if s.Endpoint.Path != "" && !isAbstract(s.Endpoint) {
+				s.removeName(pathName(s.Endpoint.Path))
+			}
+			s.Close()
+		}
+	})
+}
+
 // RemoveAll is Remove for many sockets.
 func RemoveAll(sockets []*Socket) {
 	RetireAll(sockets)

@@ -11,8 +11,14 @@
 // of a new plan happen elsewhere and report back. When nothing happens, nothing
 // runs.
 //
-// The loop never accepts a connection, never reads what a client sends, and
-// never believes a child. A plan that cannot be carried out is refused whole,
+// How a worker gets its sockets, and how it says whether it is busy, is its
+// protocol's: each has a file, protocol_NAME.go. What workers write is read by
+// internal/output, what is found in /proc by goroutines that report back.
+//
+// The loop accepts a connection only for a worker of the protocol inetd, right
+// before its birth, never reads what a client sends, and never believes a child:
+// what one says of itself counts only if the kernel names it, or a descendant of
+// it, as the sender. A plan that cannot be carried out is refused whole,
 // and the one before stays in force.
 //
 // Diagnostics: what a child does wrong is a warning; what the operator has to

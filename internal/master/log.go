@@ -17,12 +17,17 @@ import (
 	"github.com/brood-project/brood/internal/pool"
 )
 
-// This file holds every line that the loop logs. The wording of those that
+// This file holds every line that the loop logs of services of master.cf, and of
+// itself; log_native.go those of brood.toml. The wording of those that
 // Postfix has too is Postfix's, because other programs read them; what we add
 // stands behind it.
 
 // tell logs what a pool has to say.
 func (m *Master) tell(s *service, a *pool.Action) {
+	if s.plan.Wishes != nil {
+		m.tellNative(s, a)
+		return
+	}
 	//exhaustive:enforce
 	switch a.Note {
 	case pool.NoteDied:
@@ -52,6 +57,9 @@ func (m *Master) tell(s *service, a *pool.Action) {
 	case pool.NoteDeaf:
 		m.warn(s, fmt.Sprintf("service %q: process %s pid %d has left its first client waiting for %s: not counting on it any more",
 			s.plan.Name, s.plan.Command.Path, a.PID, seconds(a.Age)))
+	case pool.NoteStartTimeout, pool.NoteSilent, pool.NoteBusy, pool.NoteGaveUp, pool.NoteRetired,
+		pool.NoteReplaced, pool.NoteCeiling:
+		// Of policies that master.cf cannot ask for.
 	case pool.NoteKilled:
 		m.warn(s, fmt.Sprintf("service %q: process %s pid %d ignored SIGTERM for %s: killing it",
 			s.plan.Name, s.plan.Command.Path, a.PID, seconds(s.plan.Policy.KillAfter)))

@@ -44,9 +44,10 @@ func (m *Master) readable(events []unix.EpollEvent) {
 		case src == nil: // closed within this batch
 		case src == &m.deaths:
 			m.reap()
+		case m.notify != nil && src == &m.notify.source:
+			m.readNotify()
 		case src.socket == nil:
 			m.readStatus(src.service)
-			m.recountClients(src.service)
 		case events[i].Events&unix.EPOLLHUP != 0:
 			src.armed = false
 			m.reopen(src.service)
@@ -56,18 +57,20 @@ func (m *Master) readable(events []unix.EpollEvent) {
 	}
 }
 
-// clientWaits tells the policy of a client, and, where it could have several
-// children on their way, how many there are: after the first was sent for,
-// because counting takes time.
+// clientWaits tells the policy of a client. How many there are it asks for,
+// where it needs to know; but one whose children are born for one client each
+// wants the number at once.
 func (m *Master) clientWaits(src *source) {
 	s := src.service
 	src.armed = false
 	m.markDirty(s)
-	m.step(s, pool.Event{Kind: pool.ClientWaits})
-	if src.pressed {
-		src.pressed = false
-		m.countClients(s, src)
+	ev := pool.Event{Kind: pool.ClientWaits}
+	if s.plan.Policy.Single {
+		ev.N = m.waitingAll(s)
 	}
+	s.lone, src.pressed = !src.pressed, false
+	m.step(s, ev)
+	s.lone = false
 }
 
 // For the clients of a unix socket the kernel walks all of the machine's, which
@@ -78,35 +81,40 @@ const (
 	countShare = 12
 )
 
-// countClients tells the policy how many clients wait, if there are several.
-func (m *Master) countClients(s *service, src *source) {
-	s.crowd, s.crowded = 0, nil
-	began := m.now()
-	if began < m.countAfter {
-		return
+// look counts the clients that wait. Where one has come to an empty queue just
+// now there is one, and no need to count.
+func (m *Master) look(s *service) {
+	ev := pool.Event{Kind: pool.Looked, N: 1}
+	switch {
+	case s.lone:
+	case s.plan.Policy.Opaque:
+		ev.N = m.waitingAll(s)
+	default:
+		ev.N = m.crowd(s)
 	}
-	n, err := src.socket.Waiting()
-	if took := m.now() - began; took > countCheap {
-		m.countAfter = began + countShare*took
-	}
-	if err == nil && n > 1 {
-		s.crowd, s.crowded = int32(n), src
-		m.step(s, pool.Event{Kind: pool.ClientWaits, N: int32(n)})
-	}
+	m.step(s, ev)
 }
 
-// recountClients does so again with each batch of reports while there are
-// several, so that as many children are on their way at all times as the policy
-// allows: the socket itself tells only of the first. Between two counts, those
-// who were taken are known by the reports.
-func (m *Master) recountClients(s *service) {
-	switch {
-	case s.crowded == nil:
-	case m.now() >= m.countAfter:
-		m.countClients(s, s.crowded)
-	case s.crowd > 1:
-		m.step(s, pool.Event{Kind: pool.ClientWaits, N: s.crowd})
+// crowd is how many clients wait at a service whose children say what they do:
+// between two counts, those who were taken are known by the reports.
+func (m *Master) crowd(s *service) int32 {
+	began := m.now()
+	if began >= m.countAfter {
+		s.crowd = m.waitingAll(s)
+		if took := m.now() - began; took > countCheap {
+			m.countAfter = began + countShare*took
+		}
 	}
+	return s.crowd
+}
+
+// stillborn answers a birth that came to nothing.
+func (m *Master) stillborn(s *service, generation uint32, err error) {
+	ev := pool.Event{Kind: pool.Stillborn, Generation: generation}
+	if err != errNoClient {
+		ev.Code = m.tellStillborn(s, err)
+	}
+	m.step(s, ev)
 }
 
 // signalled does what a signal asks for.
@@ -115,7 +123,11 @@ func (m *Master) signalled(s os.Signal) {
 	case unix.SIGHUP:
 		m.reload()
 	default:
-		m.ended = s
+		if !m.opts.Gentle {
+			m.ended = s
+			return
+		}
+		m.farewell(s)
 	}
 }
 
@@ -127,16 +139,21 @@ func (m *Master) reap() {
 		if !ok {
 			return
 		}
-		s := m.children[int32(d.PID)]
-		if s == nil {
+		w := m.children[int32(d.PID)]
+		if w == nil {
 			continue // a stranger's orphan: it falls to pid 1
 		}
-		m.readStatus(s) // what it said before it died comes before its death
-		delete(m.children, int32(d.PID))
+		// What it said before it died comes before its death.
+		m.readStatus(w.service)
+		m.readNotify()
+		delete(m.children, w.pid)
 		if d.Failed != nil {
-			m.logNotLoaded(s, d.Failed)
+			m.logNotLoaded(w.service, d.Failed)
 		}
-		m.step(s, pool.Event{Kind: pool.Died, PID: int32(d.PID), Code: exitCode(d.Status)})
+		m.dying = w
+		m.step(w.service, pool.Event{Kind: pool.Died, PID: w.pid, Code: exitCode(d.Status)})
+		m.dying = nil
+		w.forget()
 	}
 }
 
@@ -174,6 +191,9 @@ func (m *Master) settle() {
 		m.applyWatch(s)
 	}
 	m.dirty = m.dirty[:0]
+	if m.closing != nil && len(m.ending) == 0 {
+		m.ended = m.closing
+	}
 	switch next := earlier(m.rings.next(), m.tidy()); {
 	case next == m.ringing:
 	case next == 0:

@@ -39,9 +39,16 @@ func TestMain(m *testing.M) {
 		signal.Ignore(syscall.SIGTERM)
 		serve()
 	default:
+		if role := roles[os.Getenv(roleVariable)]; role != nil {
+			role()
+			return
+		}
 		serve()
 	}
 }
+
+// roles are further children that the test binary can be.
+var roles = map[string]func(){}
 
 // serve is an honest child: it takes one client after another, tells it its pid,
 // and is done with it when the client says so. End-of-file on the status
@@ -121,10 +128,15 @@ func start(t *testing.T, services ...*plan.Service) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
+	w.run(m)
+	return w
+}
+
+// run has the Master run until the test ends.
+func (w *world) run(m *Master) {
 	w.m = m
 	go func() { w.ended <- m.Run() }()
-	t.Cleanup(w.end)
-	return w
+	w.t.Cleanup(w.end)
 }
 
 // place gives services their sockets below the test's directory.
@@ -189,6 +201,10 @@ func (w *world) propose(services ...*plan.Service) {
 
 // end stops the Master and kills what is left of its children.
 func (w *world) end() {
+	if w.m.opts.Gentle {
+		w.endGently()
+		return
+	}
 	w.eventually("no children are left", func() bool {
 		left := 0
 		w.call(func() {

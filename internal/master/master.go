@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/brood-project/brood/internal/listen"
+	"github.com/brood-project/brood/internal/output"
 	"github.com/brood-project/brood/internal/plan"
 	"github.com/brood-project/brood/internal/pool"
 )
@@ -20,6 +21,8 @@ type Proposal struct {
 	Plan *plan.Plan
 	// Warnings do not stand in the way of the plan.
 	Warnings plan.Diagnostics
+	// Drain is what Options.Drain is from then on.
+	Drain time.Duration
 	// Accepted, if not nil, is called in the loop once the plan is in force.
 	Accepted func()
 }
@@ -46,6 +49,15 @@ type Options struct {
 	// QueueDirectory is what Postfix's wording of an error leaves out of paths;
 	// empty for native services.
 	QueueDirectory string
+	// Output takes what the workers of brood.toml write; nil leaves them our
+	// standard output.
+	Output *output.Collector
+	// Gentle has TERM, INT and QUIT be carried out by the loop, which then ends
+	// when the last worker has: the first TERM or INT lets workers finish their
+	// clients, for Drain at most (0: as long as they need), a second one or a
+	// QUIT sends them the stop signal at once. Otherwise the loop ends at once.
+	Gentle bool
+	Drain  time.Duration
 }
 
 // Master is a running set of services. All its fields belong to the loop.
@@ -59,13 +71,19 @@ type Master struct {
 	// ending are services that the plan has no more, until their last child
 	// is gone.
 	ending map[*service]struct{}
-	// children finds the service of a pid.
-	children map[int32]*service
+	// children are alive, or on their way, by pid.
+	children map[int32]*worker
+	dying    *worker // is being buried
 	gens     pool.Generations
+	// ceilings are in the order in which pools take their places.
+	ceilings []ceiling
+	pools    map[*pool.Pool]*service // those under a ceiling
 
 	sockets *listen.Set
 	poller  *poller
 	flow    [2]int
+	null    int // /dev/null, once it is needed
+	notify  *notifySocket
 	deaths  source
 
 	signals  chan os.Signal
@@ -85,6 +103,10 @@ type Master struct {
 	reloading bool
 	again     bool // another reload was asked for meanwhile
 	reader    statusReader
+	begun     bool // the first plan is in force
+	retry     *time.Timer
+	closing   os.Signal // why everything is being ended gently
+	failed    bool
 	ended     os.Signal
 	// later is what runs outside the loop and should be let finish.
 	later sync.WaitGroup
@@ -96,9 +118,9 @@ type queued struct {
 	event   pool.Event
 }
 
-// New opens every socket of the first plan. AFTER: either all are open, or the
-// error says which are not and why, and none is. From here on, signals are kept
-// for Run.
+// New opens every socket of the first plan. AFTER: either all are open, but for
+// those of services that the plan can do without for a while, or the error says
+// which are not and why, and none is. From here on, signals are kept for Run.
 func New(opts Options) (*Master, error) {
 	m := &Master{
 		opts:     opts,
@@ -107,7 +129,9 @@ func New(opts Options) (*Master, error) {
 		plan:     &plan.Plan{},
 		services: make(map[string]*service, len(opts.First.Services)),
 		ending:   make(map[*service]struct{}),
-		children: make(map[int32]*service),
+		children: make(map[int32]*worker),
+		pools:    make(map[*pool.Pool]*service),
+		null:     -1,
 		sockets:  &listen.Set{},
 		signals:  make(chan os.Signal, 64),
 		proposed: make(chan proposed, 1),
@@ -123,8 +147,13 @@ func New(opts Options) (*Master, error) {
 		m.closeShared()
 		return nil, err
 	}
+	m.begun = true
 	return m, nil
 }
+
+// Failed tells, once Run has returned, that a service that cannot be started has
+// ended it.
+func (m *Master) Failed() bool { return m.failed }
 
 // now is the pools' clock. It begins at one second, because 0 means never.
 func (m *Master) now() pool.Time { return pool.Time(time.Since(m.epoch)) }

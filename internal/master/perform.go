@@ -21,7 +21,19 @@ func (m *Master) perform(s *service, a *pool.Action) {
 	case pool.Terminate:
 		m.kill(a.PID, unix.SIGTERM)
 	case pool.Kill:
-		m.kill(a.PID, unix.SIGKILL)
+		m.end(s, a.PID)
+	case pool.Stop:
+		m.stop(s, a.PID)
+	case pool.Retire:
+		// No protocol has a word for it.
+	case pool.Snapshot:
+		m.picture(a.PID)
+	case pool.Measure:
+		m.measure(a.PID)
+	case pool.Offer:
+		m.tellPool(a.Pool, pool.SlotFree)
+	case pool.Ask:
+		m.tellPool(a.Pool, pool.Yield)
 	case pool.Arm:
 		m.rings.set(s, a.At)
 	case pool.Wake:
@@ -29,7 +41,7 @@ func (m *Master) perform(s *service, a *pool.Action) {
 	case pool.Rotate:
 		m.closeStatus(s)
 	case pool.Look:
-		m.step(s, pool.Event{Kind: pool.Looked, N: m.waitingAll(s)})
+		m.look(s)
 	case pool.Tell:
 		m.tell(s, a)
 	case pool.Gone:
@@ -40,32 +52,46 @@ func (m *Master) perform(s *service, a *pool.Action) {
 // birth begins a child, which is born as far as the pool is concerned: if its
 // program turns out not to load, it dies of that.
 func (m *Master) birth(s *service, a *pool.Action) {
-	err := m.openStatus(s)
+	b := m.conceive(s, a)
+	err := m.equip(b)
 	pid := 0
 	if err == nil {
-		pid, err = child.Begin(m.spec(s, a))
+		pid, err = child.Begin(&b.spec)
 	}
 	if err != nil {
-		m.step(s, pool.Event{Kind: pool.Stillborn, Generation: a.Generation, Code: m.tellStillborn(s, err)})
+		b.abandon()
+		m.stillborn(s, a.Generation, err)
 		return
 	}
-	m.children[int32(pid)] = s
-	m.step(s, pool.Event{Kind: pool.Born, Generation: a.Generation, PID: int32(pid)})
+	m.born(b, int32(pid))
 }
 
-// kill signals a child. It may be gone already, which its death will tell.
-func (m *Master) kill(pid int32, sig unix.Signal) {
-	if err := child.Signal(int(pid), sig); err != nil && err != unix.ESRCH {
-		m.logSignalFailed(pid, sig, err)
+// born enters a child. What was opened for its birth is closed once it has
+// descriptors of its own.
+func (m *Master) born(b *birth, pid int32) {
+	s := b.service
+	w := &worker{service: s, pid: pid, generation: b.generation, output: b.stream, main: -1}
+	m.children[pid] = w
+	if b.stream != nil {
+		if err := b.stream.Born(int(pid)); err != nil {
+			m.logOutputFailed(s, err)
+		}
 	}
+	if b.stream != nil || b.client >= 0 {
+		m.whenUnused(b.release)
+	}
+	m.step(s, pool.Event{Kind: pool.Born, Generation: b.generation, PID: pid})
 }
 
 // wake sends a wake-up to each of the service's addresses, outside the loop: it
 // makes a connection, which may take its time.
 func (m *Master) wake(s *service) {
 	endpoint, name, wake := s.plan.Endpoints[0], s.plan.Name, listen.Wake
-	if s.plan.Transport == plan.Pass {
+	switch {
+	case s.plan.Transport == plan.Pass:
 		wake = listen.WakePass
+	case s.plan.Protocol != plan.ProtocolPostfix:
+		wake = listen.Knock
 	}
 	go func() {
 		if err := wake(endpoint, m.opts.WakeUID, m.opts.WakeGID); err != nil {
@@ -78,5 +104,10 @@ func (m *Master) wake(s *service) {
 func (m *Master) gone(s *service) {
 	m.rings.set(s, 0)
 	m.closeStatus(s)
+	m.emptyStore(s)
+	delete(m.pools, s.pool)
 	delete(m.ending, s)
+	if m.opts.Output != nil && m.services[s.plan.Key] == nil {
+		m.opts.Output.Forget(s.plan.Name)
+	}
 }

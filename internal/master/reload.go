@@ -3,6 +3,7 @@ package master
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"time"
 
@@ -24,6 +25,9 @@ type proposed struct {
 // reload has the plan read anew, outside the loop. One that is asked for
 // meanwhile is done afterwards, once.
 func (m *Master) reload() {
+	if m.closing != nil {
+		return
+	}
 	if m.reloading {
 		m.again = true
 		return
@@ -44,6 +48,9 @@ func (m *Master) consider(pr proposed) {
 		m.again = false
 		defer m.reload()
 	}
+	if m.closing != nil {
+		return
+	}
 	err := pr.err
 	if err == nil {
 		m.logDiagnostics(pr.proposal.Warnings)
@@ -53,6 +60,7 @@ func (m *Master) consider(pr proposed) {
 		m.logReloadRefused(err)
 		return
 	}
+	m.opts.Drain = pr.proposal.Drain
 	if pr.proposal.Accepted != nil {
 		pr.proposal.Accepted()
 	}
@@ -62,36 +70,40 @@ func (m *Master) consider(pr proposed) {
 // adopt carries a plan out: all that is new is opened first, and only when
 // nothing can fail any more does anything change.
 func (m *Master) adopt(next *plan.Plan) error {
-	change, errs := m.sockets.Prepare(next.Endpoints())
-	if len(errs) > 0 {
-		return m.placed(next, errs)
+	change, missing, err := m.prepare(next)
+	if err != nil {
+		return err
 	}
 	changes := plan.Diff(m.plan, next)
 	retired, err := change.CommitAndKeep()
 	if err != nil {
 		m.log.Error(err.Error())
 	}
+	m.setCeilings(next.Ceilings)
 	for _, c := range changes {
 		switch {
 		case c.Old == nil:
-			m.start(c.New)
+			m.start(c.New, missing[c.New.Key] != nil)
 		case c.New == nil:
 			m.remove(m.services[c.Old.Key])
 		default:
-			m.keep(m.services[c.Old.Key], c.New)
+			m.keep(m.services[c.Old.Key], c.New, missing[c.New.Key] != nil)
 		}
 	}
 	m.plan = next
 	m.retire(retired)
+	m.setMissing(missing)
 	return nil
 }
 
-// start begins the life of a service.
-func (m *Master) start(p *plan.Service) {
+// start begins the life of a service, but for one whose sockets are missing.
+func (m *Master) start(p *plan.Service, missing bool) {
 	s := &service{plan: p}
 	m.services[p.Key] = s
-	m.listenAt(s)
-	m.begin(s)
+	if !missing {
+		m.listenAt(s)
+		m.begin(s)
+	}
 }
 
 // begin watches over a service that has no pool yet, or makes it one.
@@ -109,6 +121,7 @@ func (m *Master) begin(s *service) {
 func (m *Master) life(s *service) *pool.Pool {
 	if s.pool == nil {
 		s.pool = pool.New(s.plan.Policy, &m.gens)
+		m.join(s)
 		for _, a := range s.pool.Step(m.now(), pool.Event{Kind: pool.Started}) {
 			m.perform(s, &a)
 		}
@@ -117,14 +130,49 @@ func (m *Master) life(s *service) *pool.Pool {
 }
 
 // keep gives a service its new plan.
-func (m *Master) keep(s *service, p *plan.Service) {
+func (m *Master) keep(s *service, p *plan.Service, missing bool) {
+	old := s.plan
 	s.plan = p
+	if s.missing && missing {
+		return
+	}
+	s.missing, s.shut = false, false
 	m.listenAt(s)
 	if s.pool == nil {
 		m.begin(s)
 		return
 	}
-	m.step(s, pool.Event{Kind: pool.Replanned, Policy: &p.Policy})
+	m.join(s)
+	switch {
+	case !sameBirths(old, p):
+		m.step(s, pool.Event{Kind: pool.Replanned, Policy: &p.Policy})
+	case old.Policy != p.Policy:
+		m.step(s, pool.Event{Kind: pool.Adjusted, Policy: &p.Policy})
+	}
+	if s.gaveUp {
+		s.gaveUp = false
+		m.step(s, pool.Event{Kind: pool.Pardoned})
+	}
+}
+
+// sameBirths tells whether a child of one plan is as good as one of another. A
+// reload of Postfix asks for new ones in any case.
+func sameBirths(a, b *plan.Service) bool {
+	if a.Wishes == nil || b.Wishes == nil {
+		return false
+	}
+	service1, wishes1 := birthOf(a)
+	service2, wishes2 := birthOf(b)
+	return reflect.DeepEqual(service1, service2) && reflect.DeepEqual(wishes1, wishes2)
+}
+
+// birthOf is a service without what its children never see.
+func birthOf(s *plan.Service) (plan.Service, plan.Wishes) {
+	service, wishes := *s, *s.Wishes
+	service.Pos, service.Wishes, service.Policy = plan.Pos{}, nil, pool.Policy{Heartbeat: s.Policy.Heartbeat}
+	wishes.ListenPos, wishes.Ceilings, wishes.Essential, wishes.OnGiveUp = nil, nil, false, 0
+	wishes.Output = plan.Output{}
+	return service, wishes
 }
 
 // reopen replaces the sockets that can't be used any more: a child that holds a
@@ -132,7 +180,7 @@ func (m *Master) keep(s *service, p *plan.Service) {
 // reload, and no other is touched.
 func (m *Master) reopen(s *service) {
 	m.logListenerShut(s)
-	change, errs := m.sockets.Prepare(m.plan.Endpoints())
+	change, errs := m.sockets.Prepare(m.openEndpoints())
 	if len(errs) > 0 {
 		m.logReopenFailed(m.placed(m.plan, errs))
 		return
@@ -143,20 +191,27 @@ func (m *Master) reopen(s *service) {
 	}
 	for _, s := range m.services {
 		if slices.ContainsFunc(s.listeners, func(src *source) bool { return m.sockets.Get(src.socket.Endpoint) != src.socket }) {
-			m.keep(s, s.plan)
+			m.keepListening(s)
 		}
 	}
 	m.retire(retired)
+}
+
+// keepListening goes on with other sockets as after a reload.
+func (m *Master) keepListening(s *service) {
+	m.listenAt(s)
+	if s.pool == nil {
+		m.begin(s)
+		return
+	}
+	m.step(s, pool.Event{Kind: pool.Replanned, Policy: &s.plan.Policy})
 }
 
 // remove begins the end of a service.
 func (m *Master) remove(s *service) {
 	delete(m.services, s.plan.Key)
 	m.ending[s] = struct{}{}
-	for _, src := range s.listeners {
-		m.poller.forget(src)
-	}
-	s.listeners, s.crowded = nil, nil
+	m.deafen(s)
 	if s.pool == nil {
 		m.gone(s)
 		return
@@ -168,7 +223,6 @@ func (m *Master) remove(s *service) {
 // go on as they are.
 func (m *Master) listenAt(s *service) {
 	before := s.listeners
-	s.crowded = nil
 	s.listeners = make([]*source, 0, len(s.plan.Endpoints))
 	for _, e := range s.plan.Endpoints {
 		s.listeners = append(s.listeners, sourceOf(s, before, m.sockets.Get(e)))
@@ -214,18 +268,13 @@ func (m *Master) retire(retired []*listen.Socket) {
 // placed says for each address that could not be opened where the operator
 // wrote it.
 func (m *Master) placed(p *plan.Plan, errs []error) error {
-	where := make(map[plan.Endpoint]*plan.Service, len(p.Services))
-	for _, s := range p.Services {
-		for _, e := range s.Endpoints {
-			where[e] = s
-		}
-	}
+	where := ownersOf(p)
 	var ds plan.Diagnostics
 	for _, err := range errs {
 		d := plan.Diagnostic{Severity: plan.Error, What: err.Error()}
 		if open := (*listen.Error)(nil); errors.As(err, &open) {
 			if s := where[open.Endpoint]; s != nil {
-				d.Pos = s.Pos
+				d.Pos = placeOf(s, open.Endpoint)
 				d.What = fmt.Sprintf("service %q: %v", s.Name, err)
 			}
 			d.Postfix = open.Postfix(m.opts.QueueDirectory)
@@ -233,4 +282,12 @@ func (m *Master) placed(p *plan.Plan, errs []error) error {
 		ds = append(ds, d)
 	}
 	return ds
+}
+
+// placeOf is where an endpoint of a service is written, as far as that is known.
+func placeOf(s *plan.Service, e plan.Endpoint) plan.Pos {
+	if i := slices.Index(s.Endpoints, e); s.Wishes != nil && i >= 0 && i < len(s.Wishes.ListenPos) {
+		return s.Wishes.ListenPos[i]
+	}
+	return s.Pos
 }

@@ -10,7 +10,6 @@ import (
 	"github.com/brood-project/brood/internal/listen"
 	"github.com/brood-project/brood/internal/plan"
 	"github.com/brood-project/brood/internal/pool"
-	"github.com/brood-project/brood/masterproto"
 )
 
 // service is one service at work.
@@ -20,10 +19,10 @@ type service struct {
 
 	// listeners are the open sockets, in the order of the plan's endpoints.
 	listeners []*source
-	// crowded is the one at which several clients waited when they were
-	// counted last; nil for none.
-	crowded *source
-	// crowd is how many of them still wait, as far as is known.
+	// lone: only one client is known to wait, so that counting can be saved.
+	lone bool
+	// crowd is how many clients still wait of those counted last, as far as the
+	// reports tell.
 	crowd int32
 	// status is the channel that children born from now on report by; nil
 	// until the first is born.
@@ -31,6 +30,14 @@ type service struct {
 
 	watched bool // what the pool wants
 	dirty   bool // what it wants may differ from what is
+
+	// missing: its sockets could not be opened yet. shut: they were closed,
+	// because its workers cannot be started. gaveUp: no more are tried.
+	missing, shut, gaveUp bool
+	// under are the ceilings that its pool has joined.
+	under []*pool.Ceiling
+	// stored are descriptors that its workers have had us keep.
+	stored []storedFile
 
 	ringAt pool.Time // place in the timer heap
 	ringIx int
@@ -94,25 +101,6 @@ func (m *Master) waitingAll(s *service) int32 {
 		total += n
 	}
 	return int32(total)
-}
-
-// spec is the birth of one child of a service.
-func (m *Master) spec(s *service, a *pool.Action) *child.Spec {
-	c := &s.plan.Command
-	args := c.Args
-	if a.Stress && c.StressArgs != nil {
-		args = c.StressArgs
-	}
-	files := make([]int, 0, masterproto.FDListen+len(s.listeners))
-	files = append(files, 0, 1, 2, m.flow[0], m.flow[1], s.status.theirs)
-	for _, src := range s.listeners {
-		files = append(files, src.fd)
-	}
-	return &child.Spec{
-		Path: c.Path, Args: args, Env: c.Env, Dir: c.Dir, Umask: c.Umask,
-		EnvMore: []string{masterproto.EnvGeneration + "=" + masterproto.FormatGeneration(a.Generation)},
-		Files:   files, IgnoreSIGPIPE: c.IgnoreSIGPIPE,
-	}
 }
 
 // openShared makes what all services share.

@@ -89,7 +89,8 @@ func TestStatusReaderTakesNoDescriptors(t *testing.T) {
 	if n := r.read(ours); n == 0 || r.sender(0) != int32(os.Getpid()) {
 		t.Fatalf("read %d runs, the first from %d", n, r.sender(0))
 	}
-	if after := descriptors(t); after != before {
+	// What other tests have left behind may be closed meanwhile.
+	if after := descriptors(t); after > before {
 		t.Errorf("%d descriptors, %d before", after, before)
 	}
 }

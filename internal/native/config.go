@@ -147,6 +147,8 @@ type Workers struct {
 type Start struct {
 	// Timeout is how long a worker may take until it is ready; 0 for ever.
 	Timeout time.Duration
+	// Notify tells that a worker says READY=1.
+	Notify bool
 	// Ramp is the most births under way at one time.
 	Ramp int
 }

@@ -70,7 +70,7 @@ func (s *schema) unknown(r *report, f *node, prefix string) {
 	if f.kind == unstable.Invalid {
 		return
 	}
-	if k := serviceSchema.named[prefix+f.name]; k != nil && k.once {
+	if k := serviceSchema().named[prefix+f.name]; k != nil && k.once {
 		r.errorf(f.key, "%s has no key %s", s.table, quoted(prefix+f.name)).
 			instead("write it in the service that uses the template")
 		return

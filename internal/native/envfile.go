@@ -70,7 +70,7 @@ func (l *loader) envLine(line span, text string) (variable, bool) {
 	case strings.HasPrefix(name, "export "):
 		l.report.errorf(line, "this file is not read by a shell").instead("leave out the word export")
 		return variable{}, false
-	case !variableForm.MatchString(name):
+	case !variableForm().MatchString(name):
 		l.report.errorf(span{line.src, line.off, line.off + len(name)}, "%s is no name for a variable", quoted(name)).
 			instead("write letters, digits and _, with no blank before the =")
 		return variable{}, false

@@ -2,6 +2,7 @@ package native
 
 import (
 	"sort"
+	"sync"
 	"time"
 
 	"github.com/brood-project/brood/internal/plan"
@@ -42,18 +43,22 @@ type section struct {
 	keys  []*key
 }
 
-// serviceSections is the table of all that a service can be told.
-var serviceSections = []section{
-	{"What is served", "Who listens where, and what serves it.", whatKeys},
-	{"The pool", "How many workers there are.", poolKeys},
-	{"Replacing workers", "A worker is replaced when it is free, never all at once: at most one in ten is being replaced at a time.", replaceKeys},
-	{"Starting and stopping", "How workers come and go, and what happens when they cannot.", lifeKeys},
-	{"Workers that hang", "Each limit is its own. A worker that passes one is looked at (where it hangs, what it holds open), then killed; the others go on.", hangKeys},
-	{"Wake-up and stress", "What brood does without a client, and when there are too many.", signalKeys},
-	{"Surroundings", "Whom a worker runs as, where, and with what.", surroundingKeys},
-	{"Resource limits", "Each is a number, a size, a time for cpu, or \"unlimited\"; \"SOFT:HARD\" sets the two apart. What is not set is as brood has it.", limitKeys},
-	{"Output", "Each line that a worker writes to its standard output and error is passed on with the service, pid and generation in front. A worker is never kept waiting for it.", logKeys},
-}
+// serviceSections is the table of all that a service can be told. Nothing of the
+// tables that takes work to build is built before a brood.toml is read: the
+// program has other names under which it reads none.
+var serviceSections = sync.OnceValue(func() []section {
+	return []section{
+		{"What is served", "Who listens where, and what serves it.", whatKeys},
+		{"The pool", "How many workers there are.", poolKeys},
+		{"Replacing workers", "A worker is replaced when it is free, never all at once: at most one in ten is being replaced at a time.", replaceKeys},
+		{"Starting and stopping", "How workers come and go, and what happens when they cannot.", lifeKeys},
+		{"Workers that hang", "Each limit is its own. A worker that passes one is looked at (where it hangs, what it holds open), then killed; the others go on.", hangKeys},
+		{"Wake-up and stress", "What brood does without a client, and when there are too many.", signalKeys},
+		{"Surroundings", "Whom a worker runs as, where, and with what.", surroundingKeys},
+		{"Resource limits", "Each is a number, a size, a time for cpu, or \"unlimited\"; \"SOFT:HARD\" sets the two apart. What is not set is as brood has it.", limitKeys()},
+		{"Output", "Each line that a worker writes to its standard output and error is passed on with the service, pid and generation in front. A worker is never kept waiting for it.", logKeys},
+	}
+})
 
 var whatKeys = []*key{
 	{
@@ -161,8 +166,14 @@ var lifeKeys = []*key{
 	{
 		name: "start.timeout", kind: kindTime, preset: `"10s"`, min: int64(timeMin), max: int64(timeMax), zero: "never", only: notInetd,
 		also: []string{"timeoutstartsec", "start_timeout", "startsecs"},
-		doc:  "How long a new worker may take until it is ready: READY=1 with systemd, the first report with postfix, the first client taken with the others.",
+		doc:  "How long a new worker may take until it is ready: the first report with postfix, READY=1 with systemd and start.notify, the first client taken with the others. There it only bounds how long no other is born in its place.",
 		put:  func(d *draft, v value) { d.service.Start.Timeout = v.duration() },
+	},
+	{
+		name: "start.notify", kind: kindFlag, preset: "false", only: systemd,
+		also: []string{"notify", "sd_notify"},
+		doc:  "Whether a worker says READY=1 once it can serve. One that has not by start.timeout is ended, and counts as a failed start.",
+		put:  func(d *draft, v value) { d.service.Start.Notify = v.flag },
 	},
 	{
 		name: "start.ramp", kind: kindCount, preset: "4", min: 1, max: 1000,
@@ -312,7 +323,7 @@ var surroundingKeys = []*key{
 }
 
 // limitKeys has one key a resource, in alphabetical order.
-var limitKeys = func() []*key {
+var limitKeys = sync.OnceValue(func() []*key {
 	var keys []*key
 	for name, res := range resources {
 		k := &key{name: "limits." + name, kind: kindLimit, example: "1024", doc: "Limits " + res.doc + "."}
@@ -330,7 +341,7 @@ var limitKeys = func() []*key {
 	}
 	sort.Slice(keys, func(i, j int) bool { return keys[i].name < keys[j].name })
 	return keys
-}()
+})
 
 // logKeys are the log keys of a service, and of brood itself as the default.
 var logKeys = []*key{
@@ -377,25 +388,27 @@ func (d *draft) log() *Log {
 }
 
 // broodKeys are those of [brood].
-var broodKeys = append([]*key{
-	{
-		name: "max_workers", kind: kindCount, preset: `"unlimited"`, example: "200", min: 1, max: workersMax, zero: "unlimited",
-		also: []string{"workers", "limit", "max"},
-		doc:  "The most workers of all services together. The floors (workers.min) come first.",
-		put:  func(d *draft, v value) { d.brood.MaxWorkers = int(v.num) },
-	},
-	{
-		name: "runtime", kind: kindPath, example: `"/run/brood"`,
-		also: []string{"runtime_dir", "run_dir", "rundir", "state", "pid_dir"},
-		doc:  "Where brood's own sockets are, and what {runtime} stands for. Without it: /run/brood for root, $XDG_RUNTIME_DIR/brood for others.",
-		put:  func(d *draft, v value) { d.brood.Runtime = v.text },
-	},
-	{
-		name: "drain", kind: kindTime, preset: `"never"`, example: `"5m"`, min: int64(timeMin), max: int64(timeMax), zero: "never",
-		doc: "How long TERM waits for the clients in hand, before it does what a second TERM does: stop now. \"never\" waits for them.",
-		put: func(d *draft, v value) { d.brood.Drain = v.duration() },
-	},
-}, logKeys...)
+var broodKeys = sync.OnceValue(func() []*key {
+	return append([]*key{
+		{
+			name: "max_workers", kind: kindCount, preset: `"unlimited"`, example: "200", min: 1, max: workersMax, zero: "unlimited",
+			also: []string{"workers", "limit", "max"},
+			doc:  "The most workers of all services together. The floors (workers.min) come first.",
+			put:  func(d *draft, v value) { d.brood.MaxWorkers = int(v.num) },
+		},
+		{
+			name: "runtime", kind: kindPath, example: `"/run/brood"`,
+			also: []string{"runtime_dir", "run_dir", "rundir", "state", "pid_dir"},
+			doc:  "Where brood's own sockets are, and what {runtime} stands for. Without it: /run/brood for root, $XDG_RUNTIME_DIR/brood for others.",
+			put:  func(d *draft, v value) { d.brood.Runtime = v.text },
+		},
+		{
+			name: "drain", kind: kindTime, preset: `"never"`, example: `"5m"`, min: int64(timeMin), max: int64(timeMax), zero: "never",
+			doc: "How long TERM waits for the clients in hand, before it does what a second TERM does: stop now. \"never\" waits for them.",
+			put: func(d *draft, v value) { d.brood.Drain = v.duration() },
+		},
+	}, logKeys...)
+})
 
 // ceilingKeys are those of [ceiling.NAME].
 var ceilingKeys = []*key{
@@ -409,10 +422,10 @@ var ceilingKeys = []*key{
 
 // The three schemas; all that reads a file goes by them.
 var (
-	serviceSchema  = newSchema("a service", allKeys(serviceSections))
-	templateSchema = newSchema("a template", templateKeys())
-	broodSchema    = newSchema("[brood]", broodKeys)
-	ceilingSchema  = newSchema("a ceiling", ceilingKeys)
+	serviceSchema  = sync.OnceValue(func() *schema { return newSchema("a service", allKeys(serviceSections())) })
+	templateSchema = sync.OnceValue(func() *schema { return newSchema("a template", templateKeys()) })
+	broodSchema    = sync.OnceValue(func() *schema { return newSchema("[brood]", broodKeys()) })
+	ceilingSchema  = sync.OnceValue(func() *schema { return newSchema("a ceiling", ceilingKeys) })
 )
 
 func allKeys(sections []section) []*key {
@@ -425,7 +438,7 @@ func allKeys(sections []section) []*key {
 
 func templateKeys() []*key {
 	var keys []*key
-	for _, k := range allKeys(serviceSections) {
+	for _, k := range allKeys(serviceSections()) {
 		if !k.once {
 			keys = append(keys, k)
 		}

@@ -62,7 +62,7 @@ func TestStarterLoads(t *testing.T) {
 // lines that a terminal shows whole.
 func TestStarterHasEveryKey(t *testing.T) {
 	text := starter(t)
-	for _, s := range []*schema{serviceSchema, broodSchema, ceilingSchema} {
+	for _, s := range []*schema{serviceSchema(), broodSchema(), ceilingSchema()} {
 		for _, k := range s.keys {
 			if !strings.Contains(text, "\n#?"+k.name+" = ") {
 				t.Errorf("the starting file does not have %s", k.name)
@@ -92,7 +92,7 @@ func TestStarterUncommented(t *testing.T) {
 func loadWith(p plan.Protocol, name, line string) (*Config, plan.Diagnostics) {
 	var b strings.Builder
 	b.WriteString("[template.base]\numask = \"022\"\n[ceiling.batch]\nworkers = 5\n[service.x]\n")
-	for _, k := range serviceSchema.keys {
+	for _, k := range serviceSchema().keys {
 		if !k.required || k.name == name {
 			continue
 		}
@@ -113,7 +113,7 @@ func loadWith(p plan.Protocol, name, line string) (*Config, plan.Diagnostics) {
 // TestEveryExampleIsGood loads the example and the default of every key, with
 // every protocol that it applies to, and sees it refused with the others.
 func TestEveryExampleIsGood(t *testing.T) {
-	for _, k := range serviceSchema.keys {
+	for _, k := range serviceSchema().keys {
 		for _, text := range []string{k.preset, k.example} {
 			for i := range protocolNames {
 				if text == "" {
@@ -135,7 +135,7 @@ func TestEveryExampleIsGood(t *testing.T) {
 
 // TestTableIsSound holds the table itself to its rules.
 func TestTableIsSound(t *testing.T) {
-	for _, s := range []*schema{serviceSchema, broodSchema, ceilingSchema} {
+	for _, s := range []*schema{serviceSchema(), broodSchema(), ceilingSchema()} {
 		seen := make(map[string]string)
 		for _, k := range s.keys {
 			if k.put == nil || k.shown() == "" || !strings.HasSuffix(k.doc, ".") {
@@ -157,7 +157,7 @@ func TestTableIsSound(t *testing.T) {
 // TestEverySettingArrives sets each key to something else than its default and
 // sees the service differ: no key is read and forgotten.
 func TestEverySettingArrives(t *testing.T) {
-	for _, k := range serviceSchema.keys {
+	for _, k := range serviceSchema().keys {
 		text := k.example
 		switch {
 		case k.kind == kindFlag:

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/pelletier/go-toml/v2/unstable"
 )
@@ -67,10 +68,10 @@ func decodePaths(r *report, k *key, n *node) (value, bool) {
 }
 
 // nameForm is what services, templates, ceilings and instances may be called.
-var nameForm = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]*$`)
+var nameForm = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]*$`) })
 
 func goodName(name string) bool {
-	return len(name) <= nameBytesMax && nameForm.MatchString(name)
+	return len(name) <= nameBytesMax && nameForm().MatchString(name)
 }
 
 const nameRule = "a name of up to 64 letters, digits and . _ - that begins with a letter or digit"
@@ -134,7 +135,7 @@ func decodeInstanceRange(r *report, n *node) (value, bool) {
 	return v, true
 }
 
-var variableForm = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+var variableForm = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`) })
 
 func decodeEnv(r *report, k *key, n *node) (value, bool) {
 	if n.kind != unstable.Table {
@@ -149,7 +150,7 @@ func decodeEnv(r *report, k *key, n *node) (value, bool) {
 		switch {
 		case f.kind == unstable.Invalid:
 			ok = false
-		case !variableForm.MatchString(f.name):
+		case !variableForm().MatchString(f.name):
 			r.errorf(f.key, "%s is no name for a variable", quoted(f.name)).instead("write letters, digits and _")
 			ok = false
 		case f.kind != unstable.String:

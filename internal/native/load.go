@@ -196,8 +196,8 @@ func tableExample(name string) string {
 
 func (l *loader) strayKey(f *node) {
 	head, _, _ := strings.Cut(f.name, ".")
-	if f.kind != unstable.Table || serviceSchema.group[head] != nil {
-		if serviceSchema.named[f.name] != nil || serviceSchema.group[head] != nil {
+	if f.kind != unstable.Table || serviceSchema().group[head] != nil {
+		if serviceSchema().named[f.name] != nil || serviceSchema().group[head] != nil {
 			l.report.errorf(f.key, "%s stands outside of any service", quoted(f.name)).
 				instead("write it below the line [service.NAME]")
 			return
@@ -256,8 +256,8 @@ func (l *loader) eachNamed(table string, visit func(*node)) {
 func (l *loader) brood(n *node) {
 	base := &settled{service: &Service{}, fresh: &raw{}}
 	own := draft{brood: &l.cfg.Brood}
-	applyPresets(serviceSchema, draft{service: base.service, fresh: base.fresh})
-	applyPresets(broodSchema, own)
+	applyPresets(serviceSchema(), draft{service: base.service, fresh: base.fresh})
+	applyPresets(broodSchema(), own)
 	if l.cfg.Brood.Runtime == "" {
 		l.cfg.Brood.Runtime = l.sys.Runtime
 	}
@@ -265,7 +265,7 @@ func (l *loader) brood(n *node) {
 	if n == nil || n.kind != unstable.Table {
 		return
 	}
-	for _, s := range decode(&l.report, broodSchema, n) {
+	for _, s := range decode(&l.report, broodSchema(), n) {
 		if s.failed {
 			continue
 		}
@@ -297,7 +297,7 @@ func applyPresets(s *schema, d draft) {
 
 func (l *loader) ceiling(n *node) {
 	c := &Ceiling{Name: n.name, Pos: n.key.pos()}
-	settings := decode(&l.report, ceilingSchema, n)
+	settings := decode(&l.report, ceilingSchema(), n)
 	for _, s := range settings {
 		if !s.failed {
 			s.key.put(&draft{ceiling: c}, s.value)

@@ -54,14 +54,14 @@ func WriteManual(w io.Writer) error {
 	manualAddresses(&b)
 	manualPlaces(&b)
 	b.WriteString("# [service.NAME] and [template.NAME]\n\n")
-	for _, s := range serviceSections {
+	for _, s := range serviceSections() {
 		fmt.Fprintf(&b, "## %s\n\n%s\n\n", s.title, s.doc)
 		manualKeys(&b, s.keys)
 	}
 	b.WriteString("# [ceiling.NAME]\n\nServices join by `ceilings`. At the ceiling, no worker is born until one of any of them has left.\n\n")
 	manualKeys(&b, ceilingKeys)
 	b.WriteString("# [brood]\n\nOnly in the main file. Its log settings are the defaults of every service.\n\n")
-	manualKeys(&b, broodKeys)
+	manualKeys(&b, broodKeys())
 	manualProtocols(&b)
 	manualLimits(&b)
 	if _, err := io.WriteString(w, b.String()); err != nil {
@@ -146,7 +146,7 @@ func (k *key) remark() string {
 // manualProtocols shows at a glance which keys a protocol has.
 func manualProtocols(b *strings.Builder) {
 	b.WriteString("# Keys that not every protocol has\n\n| key | " + strings.Join(protocolNames, " | ") + " |\n|---" + strings.Repeat("|---", len(protocolNames)) + "|\n")
-	for _, k := range serviceSchema.keys {
+	for _, k := range serviceSchema().keys {
 		if k.only == nil {
 			continue
 		}

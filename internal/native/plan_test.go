@@ -17,14 +17,30 @@ instances = ["a"]
 listen = ["unix:///run/{instance}.sock?mode=0600", "vsock://:5"]
 command = ["cat", "-u"]
 protocol = "systemd"
-workers.max = 7
+workers = { min = 1, spare = 2, max = 7 }
+ceilings = ["few"]
 every = "5s?"
 stress = "restart"
-start = { timeout = "3s", ramp = 2 }
-stop.timeout = "4s"
-backoff.first = "2s"
+start = { timeout = "3s", notify = true, ramp = 2 }
+stop = { timeout = "4s", signal = "INT", drain = "6s" }
+backoff = { first = "2s", tries = 9 }
+on_give_up = "close"
+essential = true
+wait = "20ms"
+idle = "30s"
+max_use = 11
+max_age = "1h"
+max_memory = "1M"
+heartbeat = "8s"
+busy = "9s"
+limits.core = 0
+log = { to = "/x", format = "json", rate = 3, keep = 4 }
 env_pass = []
 umask = "027"
+[ceiling.few]
+workers = 3
+[brood]
+max_workers = 99
 `}
 	cfg, ds := Load("brood.toml", Options{machine(files, "")})
 	if len(ds) > 0 {
@@ -40,13 +56,27 @@ umask = "027"
 		Protocol: plan.ProtocolSystemd,
 		Command:  plan.Command{Path: "/bin/cat", Args: []string{"cat", "-u"}, Env: []string{}, Dir: "/etc/brood", Umask: 0o27},
 		Policy: pool.Policy{
-			Limit: 7, Throttle: 2 * pool.Second, Stress: true, Wakeup: 5 * pool.Second, WakeupOnUse: true,
-			KillAfter: 4 * pool.Second, Patience: 3 * pool.Second, Ramp: 2,
+			Limit: 7, Min: 1, Spare: 2, Ramp: 2, Opaque: true, Ready: true,
+			StartTimeout: 3 * pool.Second, Wait: 20 * pool.Millisecond, Idle: 30 * pool.Second,
+			MaxUse: 11, MaxAge: 3600 * pool.Second, MaxMemory: 1 << 20, Heartbeat: 8 * pool.Second, Busy: 9 * pool.Second,
+			Stress: true, Wakeup: 5 * pool.Second, WakeupOnUse: true,
+			Stop:    pool.Stopping{Drain: 6 * pool.Second, Signal: 2, Timeout: 4 * pool.Second},
+			Backoff: pool.Backoff{First: 2 * pool.Second, Factor: 2, Max: 60 * pool.Second, Tries: 9},
 		},
-	}}}
+		Wishes: &plan.Wishes{
+			FD: 3, SocketNames: []string{"web@a", "web@a"},
+			ListenPos: []plan.Pos{{File: "brood.toml", Line: 4, Col: 11}, {File: "brood.toml", Line: 4, Col: 52}},
+			Limits:    []plan.Limit{{Resource: 4}}, OrphanSignal: 2, Essential: true, OnGiveUp: plan.GiveUpClose,
+			Ceilings: []string{"few"},
+			Output:   plan.Output{To: "/x", JSON: true, Facility: "daemon", Rate: 3, Keep: 4},
+		},
+	}}, Ceilings: []plan.Ceiling{{Name: "few", Workers: 3}, {Workers: 99}}}
 	if diff := cmp.Diff(want, cfg.Plan()); diff != "" {
 		t.Errorf("plan (-want +got):\n%s", diff)
 	}
+}
+
+func TestTransportOf(t *testing.T) {
 	for n, want := range map[plan.Network]plan.Transport{
 		plan.NetTCP: plan.Inet, plan.NetUDP: plan.UDP, plan.NetUnix: plan.Unix,
 		plan.NetUnixgram: plan.UnixDgram, plan.NetFifo: plan.Fifo, plan.NetVsock: plan.Vsock,

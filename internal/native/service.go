@@ -53,7 +53,7 @@ func (l *layered) at(name string) span {
 }
 
 func (l *loader) template(n *node) {
-	t := &template{name: n.name, node: n, settings: decode(&l.report, templateSchema, n)}
+	t := &template{name: n.name, node: n, settings: decode(&l.report, templateSchema(), n)}
 	if l.templates == nil {
 		l.templates = make(map[string]*template)
 	}
@@ -65,7 +65,7 @@ func (l *loader) template(n *node) {
 // template, checks what does not depend on the instance, and makes the
 // instances.
 func (l *loader) service(n *node) {
-	set := layered{node: n, own: decode(&l.report, serviceSchema, n)}
+	set := layered{node: n, own: decode(&l.report, serviceSchema(), n)}
 	if t := l.templateOf(set); t != nil {
 		set.base = t.settings
 	}
@@ -136,7 +136,7 @@ func (l *loader) required(set layered) {
 	if t := set.find("template"); t != nil && set.base == nil && (t.failed || l.templates[t.value.text] == nil) {
 		return // what is missing may be in the template that was not found
 	}
-	for _, k := range serviceSchema.keys {
+	for _, k := range serviceSchema().keys {
 		if k.required && set.find(k.name) == nil {
 			a := l.report.errorf(set.node.key, "service "+set.node.name+" has no "+k.name)
 			if k.choices != nil {

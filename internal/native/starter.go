@@ -38,9 +38,9 @@ func WriteStarter(w io.Writer) error {
 	writeRemark(&b, includeKey.doc)
 	fmt.Fprintf(&b, "#?include = %s\n\n", includeKey.example)
 	b.WriteString("# The daemon as a whole.\n#?[brood]\n")
-	starterKeys(&b, broodKeys)
+	starterKeys(&b, broodKeys())
 	b.WriteString("\n# A pool of workers, with all that can be set.\n#?[service.web]\n")
-	for _, s := range serviceSections {
+	for _, s := range serviceSections() {
 		b.WriteByte('\n')
 		writeRemark(&b, s.title+". "+s.doc)
 		b.WriteByte('\n')

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/pelletier/go-toml/v2/unstable"
 )
@@ -54,7 +55,7 @@ func (b *builder) recoverFrom(err error) int {
 	line := b.src.data[start:b.src.lineEnd(start)]
 	if line[0] == '[' {
 		b.into = b.failedHeader(line, start)
-	} else if m := keyStart.FindSubmatch(line); m != nil && b.into.field(string(m[1])) == nil {
+	} else if m := keyStart().FindSubmatch(line); m != nil && b.into.field(string(m[1])) == nil {
 		key := span{b.src, start, start + len(m[1])}
 		b.into.add(&node{kind: unstable.Invalid, name: string(m[1]), key: key, at: key})
 	}
@@ -79,7 +80,7 @@ func (f failure) withinLine() bool {
 // that what stands below it is looked at.
 func (b *builder) failedHeader(line []byte, start int) *node {
 	var parts []keyPart
-	if m := headerStart.FindSubmatchIndex(line); m != nil {
+	if m := headerStart().FindSubmatchIndex(line); m != nil {
 		off := m[2]
 		for _, name := range strings.Split(string(line[m[2]:m[3]]), ".") {
 			parts = append(parts, keyPart{name, span{b.src, start + off, start + off + len(name)}})
@@ -122,9 +123,13 @@ func (b *builder) failedStart() int {
 }
 
 var (
-	keyStart    = regexp.MustCompile(`^([A-Za-z0-9_-]+)[ \t]*(?:[.=:]|$|[ \t"'\[{0-9])`)
-	headerStart = regexp.MustCompile(`^\[[ \t]*([A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*)[ \t]*(?:[\])}>]*[ \t]*(?:#.*)?)\r?$`)
-	lineStarter = regexp.MustCompile(`^[ \t]*(?:[A-Za-z0-9_-]+(?:[ \t]*\.[ \t]*[A-Za-z0-9_-]+)*[ \t]*=|\[[^"',=]*$)`)
+	keyStart    = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^([A-Za-z0-9_-]+)[ \t]*(?:[.=:]|$|[ \t"'\[{0-9])`) })
+	headerStart = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^\[[ \t]*([A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*)[ \t]*(?:[\])}>]*[ \t]*(?:#.*)?)\r?$`)
+	})
+	lineStarter = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^[ \t]*(?:[A-Za-z0-9_-]+(?:[ \t]*\.[ \t]*[A-Za-z0-9_-]+)*[ \t]*=|\[[^"',=]*$)`)
+	})
 )
 
 // resync is the offset of the next line to parse: the one of the error, when
@@ -139,7 +144,7 @@ func (b *builder) resync(start, at int, withinLine bool) int {
 	}
 	for line < len(data) {
 		end := b.src.lineEnd(line)
-		if withinLine || lineStarter.Match(data[line:end]) {
+		if withinLine || lineStarter().Match(data[line:end]) {
 			return line
 		}
 		line = end + 1
@@ -210,7 +215,7 @@ func (f failure) word(off int) span {
 
 // key is the key of the failed line, or "key" when there is none to be seen.
 func (f failure) key() string {
-	if m := keyStart.FindSubmatch(f.src.data[f.start:f.src.lineEnd(f.start)]); m != nil {
+	if m := keyStart().FindSubmatch(f.src.data[f.start:f.src.lineEnd(f.start)]); m != nil {
 		return string(m[1])
 	}
 	return "key"

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -95,7 +96,7 @@ func leading(text, letters string) string {
 // guessValue is the time or size that was meant by text that is none, "" when
 // it cannot be told.
 func guessValue(k *key, text string) string {
-	m := looseForm.FindStringSubmatch(strings.ToLower(strings.TrimSpace(text)))
+	m := looseForm().FindStringSubmatch(strings.ToLower(strings.TrimSpace(text)))
 	if m == nil {
 		return ""
 	}
@@ -123,7 +124,7 @@ func guessValue(k *key, text string) string {
 	return ""
 }
 
-var looseForm = regexp.MustCompile(`^([0-9]{1,9}(?:[.,][0-9]{1,3})?) *([a-z]*)( *\??)$`)
+var looseForm = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^([0-9]{1,9}(?:[.,][0-9]{1,3})?) *([a-z]*)( *\??)$`) })
 
 // looseUnits are units of time as other programs write them.
 var looseUnits = map[string]string{

@@ -9,6 +9,9 @@ type Plan struct {
 	Source string
 	// Services are in the order of the file. No two have the same Key.
 	Services []*Service
+	// Ceilings are the limits that services share, in the order in which a
+	// service takes its places; the one over all services comes last.
+	Ceilings []Ceiling
 }
 
 // Service is one row of master.cf or one table of brood.toml: who listens
@@ -38,6 +41,8 @@ type Service struct {
 	Command Command
 	// Policy is how its pool lives.
 	Policy pool.Policy
+	// Wishes is nil for a service of master.cf.
+	Wishes *Wishes
 }
 
 // Transport names how clients reach a service, in master.cf's words.

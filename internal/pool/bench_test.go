@@ -120,10 +120,92 @@ func TestSleepersOnlyWatch(t *testing.T) {
 		{Wakeup: pool.Second},
 		{Wakeup: pool.Second, WakeupOnUse: true},
 		{Patience: pool.Second, KillAfter: pool.Second},
+		{Limit: 9, Opaque: true, Wait: pool.Second, Idle: pool.Second, Stop: pool.Stopping{Timeout: pool.Second}},
+		{Limit: 9, Min: 1},
+		{Limit: 9, Spare: 1},
 	} {
 		actions := pool.New(policy, new(pool.Generations)).Step(1, pool.Event{Kind: pool.Started})
 		if watches := len(actions) == 1 && actions[0].Kind == pool.Watch; watches != policy.Sleeps() {
 			t.Errorf("%v: does %v, sleeps is %v", policy, actions, policy.Sleeps())
 		}
+	}
+}
+
+// native is a policy with a limit on everything.
+var native = pool.Policy{
+	Limit: 100_000, Ramp: 100_000, Ready: true, StartTimeout: 10 * pool.Second, Idle: 60 * pool.Second,
+	Heartbeat: 30 * pool.Second, Busy: 300 * pool.Second, MaxAge: 3600 * pool.Second, MaxUse: 1 << 30,
+	Stop: pool.Stopping{Drain: 60 * pool.Second, Timeout: 30 * pool.Second},
+}
+
+// nativePool is a pool of n busy workers that beat.
+func nativePool(tb testing.TB, n int) *pool.Pool {
+	tb.Helper()
+	p := pool.New(native, new(pool.Generations))
+	p.Step(1, pool.Event{Kind: pool.Started})
+	for i := range n {
+		pid, gen := int32(i+1), uint32(i+1)
+		p.Step(1, pool.Event{Kind: pool.ClientWaits, N: 1})
+		p.Step(1, pool.Event{Kind: pool.Born, PID: pid, Generation: gen})
+		p.Step(1, pool.Event{Kind: pool.Ready, PID: pid})
+		p.Step(1, pool.Event{Kind: pool.Reported, PID: pid, Generation: gen, State: pool.StateTaken})
+	}
+	return p
+}
+
+// nativeTurn is one worker's client and heartbeat: three events.
+func nativeTurn(p *pool.Pool, now pool.Time, pid int32) (rings int) {
+	ev := pool.Event{Kind: pool.Reported, PID: pid, Generation: uint32(pid), State: pool.StateAvailable}
+	for _, kind := range []pool.EventKind{pool.Reported, pool.Heartbeat, pool.Reported} {
+		ev.Kind = kind
+		for _, a := range p.Step(now, ev) {
+			if a.Kind == pool.Arm {
+				rings++
+			}
+		}
+		ev.State = pool.StateTaken
+	}
+	return rings
+}
+
+// BenchmarkNative is the steady state with every limit in force.
+func BenchmarkNative(b *testing.B) {
+	for _, size := range []struct {
+		name string
+		n    int
+	}{{"1", 1}, {"10000", 10_000}} {
+		b.Run(size.name, func(b *testing.B) {
+			p := nativePool(b, size.n)
+			now, pid := pool.Time(1), int32(0)
+			b.ReportAllocs()
+			for b.Loop() {
+				now += pool.Time(pool.Second / pool.Duration(size.n))
+				pid = pid%int32(size.n) + 1
+				nativeTurn(p, now, pid)
+			}
+		})
+	}
+}
+
+// TestManyTimers holds ten thousand workers with every limit in force to no
+// allocation, and to few changes of the one ring that the caller keeps.
+func TestManyTimers(t *testing.T) {
+	const workers = 10_000
+	p := nativePool(t, workers)
+	now, pid, rings := pool.Time(1), int32(0), 0
+	turn := func() {
+		now += pool.Time(pool.Second) / workers
+		pid = pid%workers + 1
+		rings += nativeTurn(p, now, pid)
+	}
+	for range 2 * workers {
+		turn()
+	}
+	rings = 0
+	if n := testing.AllocsPerRun(workers, turn); n != 0 {
+		t.Errorf("%.1f allocations in the steady state, want none", n)
+	}
+	if rings > workers/100 {
+		t.Errorf("%d changes of the ring in %d turns", rings, workers)
 	}
 }

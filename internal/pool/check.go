@@ -16,10 +16,14 @@ func (p *Pool) check() {
 		panic("pool: more or fewer available children than there are")
 	case p.unheard < 0 || p.unheard > p.available:
 		panic("pool: more or fewer newborn children than are available")
-	case p.watching && p.available > 0:
+	case p.watching && p.available > 0 && !p.opaque():
 		panic("pool: two watchers")
-	case p.watching != (p.mayBirth() && p.available == 0):
+	case p.watching != p.wantsWatch():
 		panic("pool: no watcher")
+	case p.staying < 0 || p.staying > p.total():
+		panic("pool: more or fewer children stay than there are")
+	case p.turns.now < 0 || p.turns.now > p.total():
+		panic("pool: more or fewer are being replaced than there are")
 	case p.throttledTo != 0 && p.throttledTo <= p.now:
 		panic("pool: a throttle was not released")
 	}
@@ -48,15 +52,29 @@ func (p *Pool) recount() {
 		}
 		sum.add(c)
 	}
-	if sum != (tally{p.available, p.unheard, p.departing}) {
+	if sum != (tally{p.available, p.unheard, p.departing, p.staying, p.turns.now}) {
 		panic("pool: the counts differ from the entries")
+	}
+	for _, m := range p.ceiling.members {
+		if granted := truthOf(m.granted); m.held-granted != p.total() {
+			panic("pool: the places under a ceiling differ from the entries")
+		}
 	}
 }
 
 // tally is the counts that follow from the entries.
-type tally struct{ available, unheard, departing int }
+type tally struct{ available, unheard, departing, staying, replaced int }
 
 func (t *tally) add(c *child) {
+	if c.state.stays() {
+		t.staying++
+	}
+	if c.replaced {
+		t.replaced++
+	}
+	if c.due && c.state.stays() && !c.replaced && !c.isIn(byTurn) {
+		panic("pool: a child that is to be replaced has no turn")
+	}
 	switch c.state {
 	case available:
 		t.available++
@@ -70,4 +88,11 @@ func (t *tally) add(c *child) {
 	case buried:
 		panic("pool: a child is in the books and buried")
 	}
+}
+
+func truthOf(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }

@@ -33,20 +33,38 @@ type child struct {
 	state      childState
 	heard      bool // it has reported at least once
 	departing  bool // leaving, and free when it was asked to
+	born       bool // it has a pid that can be sent signals
+	phase      phase
+	byItself   bool   // it is leaving of its own accord
+	due        bool   // it is to be replaced, or being replaced
+	reason     Reason // why
+	replaced   bool   // it is one of those that are being replaced
 	uses       uint32
-	since      Time // when the birth was asked for
+	since      Time   // when the birth was asked for
+	extended   Time   // a start or a stop has not taken too long before
+	measured   Time   // when it was last asked for
+	heir       *child // born to succeed it, until that is well
+	ancestor   *child // whom it is to succeed, until then
+	links      [slots]link
 	nextFree   *child
 }
+
+// stays tells whether a child has not been asked to leave.
+func (s childState) stays() bool { return s == available || s == taken || s == deaf }
 
 // setState is the only place where a child's state and the counts that follow
 // from it change.
 func (p *Pool) setState(c *child, s childState) {
-	wasFree := c.state == available
-	if wasFree {
+	was := c.state
+	if was == s {
+		return
+	}
+	if was == available {
 		p.available--
 		if !c.heard {
 			p.unheard--
 		}
+		p.shrink.low = min(p.shrink.low, p.available)
 	}
 	c.state = s
 	switch {
@@ -55,9 +73,45 @@ func (p *Pool) setState(c *child, s childState) {
 		if !c.heard {
 			p.unheard++
 		}
-	case s == leaving && wasFree:
+		if was != 0 && p.crowd > 0 {
+			p.crowd-- // it is on the way for one of those who wait
+		}
+	case s == leaving && was == available:
 		p.departing++
 		c.departing = true
+	}
+	if was.stays() != s.stays() {
+		p.enterOrLeave(c)
+	}
+	p.standInLine(c)
+}
+
+// enterOrLeave counts those who have not been asked to leave.
+func (p *Pool) enterOrLeave(c *child) {
+	if c.state.stays() {
+		p.staying++
+		p.enqueue(byAge, c, c.since)
+		return
+	}
+	p.staying--
+	p.dequeue(age, c)
+	p.dequeue(start, c)
+}
+
+// standInLine has a child wait for a client, or for the end of one. A child
+// that leaves may have one in hand.
+func (p *Pool) standInLine(c *child) {
+	switch c.state {
+	case available:
+		p.enqueue(byFree, c, p.now)
+	case taken:
+		p.enqueue(byBusy, c, p.now)
+	case leaving:
+		if c.isIn(byFree) {
+			p.dequeue(work, c)
+		}
+	default:
+		p.dequeue(work, c)
 	}
 }
 
@@ -74,28 +128,49 @@ func (p *Pool) born(ev *Event) {
 	if c.pid != ev.PID {
 		p.disbelieve(c)
 	}
-	c.pid = ev.PID
+	c.pid, c.born = ev.PID, true
 	if p.children == nil {
 		p.children = make(map[int32]*child)
 	}
 	p.children[c.pid] = c
-	if p.removed {
-		p.do(Action{Kind: Terminate, PID: c.pid})
+	switch {
+	case p.removed:
+		p.terminate(c)
 		p.startDeadline()
+	case c.phase == retiring:
+		p.askToLeave(c)
+	case c.state.stays():
+		p.begin(c)
 	}
 	p.startPatience(c)
+}
+
+// begin has the start of a child take its time, and its ancestor make room.
+func (p *Pool) begin(c *child) {
+	if !c.heard {
+		p.enqueue(byStart, c, p.now)
+	}
+	if c.ancestor != nil && !p.policy.Ready {
+		p.enqueue(byHeir, c, p.now)
+	}
 }
 
 // disbelieve takes back what another said in the name of a child whose pid was
 // not known yet.
 func (p *Pool) disbelieve(c *child) {
 	c.uses = 0
-	if c.state == leaving {
+	if p.policy.Single {
 		return
 	}
+	if c.state == leaving {
+		p.dequeue(work, c)
+		return
+	}
+	crowd := p.crowd
 	p.setState(c, taken)
 	c.heard = false
 	p.setState(c, available)
+	p.crowd = crowd
 }
 
 // stillborn forgets a birth that failed and holds back the next ones.
@@ -106,8 +181,10 @@ func (p *Pool) stillborn(ev *Event) {
 	}
 	delete(p.births, ev.Generation)
 	c.pid, c.uses = 0, 0 // whoever spoke for it was another
-	p.do(Action{Kind: Tell, Note: NoteStillborn, Generation: ev.Generation, Code: ev.Code})
-	p.throttle(c, ev.Code)
+	if ev.Code != 0 {
+		p.do(Action{Kind: Tell, Note: NoteStillborn, Generation: ev.Generation, Code: ev.Code})
+		p.throttle(c, ev.Code)
+	}
 	p.bury(c)
 }
 
@@ -119,36 +196,18 @@ func (p *Pool) died(ev *Event) {
 		return // a stranger, or one whose service did not know it
 	}
 	delete(p.children, ev.PID)
-	if ev.Code != 0 && !(p.removed && bySignalOfOurs(ev.Code)) {
+	if ev.Code != 0 && !p.asked(c, ev.Code) {
 		p.do(Action{Kind: Tell, Note: NoteDied, PID: c.pid, Generation: c.generation, Code: ev.Code, Uses: c.uses, Age: p.age(c)})
-		if c.uses == 0 {
-			p.throttle(c, ev.Code)
-		}
+	}
+	if p.failed(c, ev.Code) {
+		p.throttle(c, ev.Code)
 	}
 	p.bury(c)
 }
 
-// bySignalOfOurs tells whether a child ended by a signal that the pool asks for.
-func bySignalOfOurs(code int32) bool { return code == -sigTerm || code == -sigKill }
-
-// throttle forbids births for a while, if that is not so already.
-func (p *Pool) throttle(c *child, code int32) {
-	if p.throttledTo != 0 || p.removed || p.policy.Throttle <= 0 {
-		return
-	}
-	p.throttledTo = p.now + Time(p.policy.Throttle)
-	p.do(Action{
-		Kind: Tell, Note: NoteThrottled, PID: c.pid, Generation: c.generation,
-		Code: code, Uses: c.uses, Age: p.age(c), At: p.throttledTo,
-	})
-}
-
-// release allows births again.
-func (p *Pool) release() {
-	if p.throttledTo != 0 {
-		p.throttledTo = 0
-		p.do(Action{Kind: Tell, Note: NoteReleased})
-	}
+// asked tells whether a child ended as it was told to.
+func (p *Pool) asked(c *child, code int32) bool {
+	return (p.removed || c.phase >= stopping) && (code == -sigKill || code == -sigTerm || code == -p.policy.Stop.Signal)
 }
 
 // reported enters what a child says of itself. A child is not trusted: what
@@ -189,18 +248,42 @@ func (p *Pool) claimant(ev *Event) *child {
 func (p *Pool) accept(c *child, state int32) {
 	if state == StateAvailable && c.state == taken {
 		c.uses++
+		p.served(c)
 	}
-	if !c.heard && c.state == available {
-		p.unheard--
+	p.hear(c)
+	if p.policy.Opaque {
+		p.speakUp()
 	}
-	c.heard = true
 	switch {
 	case c.state == leaving:
+		p.workOfLeaving(c, state)
+	case p.policy.Single:
 	case state == StateTaken:
 		p.setState(c, taken)
 	default:
 		p.setState(c, available)
+		p.checkUp(c)
 	}
+}
+
+// hear takes the first sign of life of a child.
+func (p *Pool) hear(c *child) {
+	if c.heard {
+		return
+	}
+	if c.state == available {
+		p.unheard--
+		if c.isIn(byFree) {
+			p.enqueue(byFree, c, p.now)
+		}
+	}
+	c.heard = true
+	p.dequeue(start, c)
+	p.fails.fruitless = 0
+	if p.fails.probe == c {
+		p.probeIsWell()
+	}
+	p.succeed(c)
 }
 
 // age is how long ago the birth of a child was asked for.
@@ -215,6 +298,16 @@ func (p *Pool) pids() []int32 {
 	}
 	slices.Sort(pids)
 	return pids
+}
+
+// unborn is the generations of the births under way, in ascending order.
+func (p *Pool) unborn() []uint32 {
+	generations := make([]uint32, 0, len(p.births))
+	for g := range p.births {
+		generations = append(generations, g)
+	}
+	slices.Sort(generations)
+	return generations
 }
 
 // newChild takes an entry from those that were buried, or makes one.
@@ -234,6 +327,14 @@ func (p *Pool) bury(c *child) {
 	if c.departing {
 		p.departing--
 	}
+	for s := range slots {
+		p.dequeue(s, c)
+	}
+	p.endTurn(c)
+	if p.fails.probe == c {
+		p.fails.probe, p.fails.probeAt = nil, 0
+	}
+	p.give()
 	c.nextFree = p.free
 	p.free = c
 }

@@ -10,6 +10,7 @@ import "fmt"
 type ledger struct {
 	policy  Policy
 	lines   []line
+	crowd   int // seen waiting, and nobody is on the way for them
 	nextGen uint32
 	now     Time
 
@@ -109,6 +110,10 @@ func (l *ledger) must(ev *Event) (want []Action) {
 
 // afterwards is what follows whatever happened.
 func (l *ledger) afterwards() (want []Action) {
+	for l.crowd > 0 && l.mayBear() && l.newborn() < l.policy.Ramp {
+		l.crowd--
+		want = append(want, l.bear())
+	}
 	if l.wake != 0 && l.wake <= l.now {
 		if l.throttle == 0 {
 			want = append(want, Action{Kind: Wake})
@@ -123,7 +128,7 @@ func (l *ledger) afterwards() (want []Action) {
 			}
 		}
 	}
-	watch := l.started && !l.removed && l.throttle == 0 && !l.full() && l.count('a') == 0
+	watch := l.mayBear() && l.count('a') == 0
 	switch {
 	case watch && !l.watching:
 		want = append(want, Action{Kind: Watch})
@@ -139,15 +144,12 @@ func (l *ledger) afterwards() (want []Action) {
 }
 
 func (l *ledger) client(n int) (want []Action) {
-	if l.throttle != 0 || l.removed || !l.started || !l.watching && n == 0 {
+	if !l.watching {
 		return nil
 	}
 	births := 0
-	for free := l.count('a'); free+births < max(1, n) && free+births < max(1, l.policy.Ramp) && (l.policy.Limit == 0 || len(l.lines)+births < l.policy.Limit); {
+	for births < max(1, n) && births < max(1, l.policy.Ramp) && (l.policy.Limit == 0 || len(l.lines)+births < l.policy.Limit) {
 		births++
-	}
-	if births == 0 {
-		return nil
 	}
 	if l.policy.Stress && l.policy.Limit > 1 && len(l.lines)+births == l.policy.Limit {
 		if l.stress <= l.now {
@@ -157,14 +159,32 @@ func (l *ledger) client(n int) (want []Action) {
 		l.stress = l.now + Time(1000*Second)
 	}
 	for range births {
-		l.nextGen++
-		want = append(want, Action{Kind: Birth, Generation: l.nextGen, Stress: l.policy.Stress && l.now < l.stress})
-		l.lines = append(l.lines, line{gen: l.nextGen, state: 'a', started: l.now})
+		want = append(want, l.bear())
 	}
+	l.crowd = 0
+	return want
+}
+
+func (l *ledger) bear() Action {
+	l.nextGen++
 	if l.wakeOnBirth {
 		l.wakeOnBirth, l.wake = false, l.now
 	}
-	return want
+	l.lines = append(l.lines, line{gen: l.nextGen, state: 'a', started: l.now})
+	return Action{Kind: Birth, Generation: l.nextGen, Stress: l.policy.Stress && l.now < l.stress}
+}
+
+func (l *ledger) mayBear() bool {
+	return l.started && !l.removed && l.throttle == 0 && !l.full()
+}
+
+func (l *ledger) newborn() (n int) {
+	for _, x := range l.lines {
+		if x.state == 'a' && !x.heard {
+			n++
+		}
+	}
+	return n
 }
 
 func (l *ledger) record(ev *Event) []Action {
@@ -193,6 +213,9 @@ func (l *ledger) record(ev *Event) []Action {
 	default:
 		if x.state == 't' {
 			x.uses++
+		}
+		if x.state != 'a' && l.crowd > 0 {
+			l.crowd--
 		}
 		x.state = 'a'
 	}
@@ -243,6 +266,7 @@ func (l *ledger) crash(x line, code int32) []Action {
 		return nil
 	}
 	l.throttle = l.now + Time(l.policy.Throttle)
+	l.crowd = 0
 	if !x.born {
 		x.pid, x.uses = 0, 0
 	}
@@ -253,6 +277,9 @@ func (l *ledger) crash(x line, code int32) []Action {
 }
 
 func (l *ledger) looked(ev *Event) (want []Action) {
+	if l.policy.Ramp > 1 && !l.removed {
+		l.crowd = max(0, int(ev.N)-l.count('a'))
+	}
 	for i := range l.lines {
 		x := &l.lines[i]
 		if ev.N > 0 && l.policy.Patience > 0 && x.born && x.state == 'a' && !x.heard && x.started+Time(l.policy.Patience) <= l.now {
@@ -267,7 +294,7 @@ func (l *ledger) reload(ev *Event) []Action {
 	if l.removed {
 		return nil
 	}
-	l.policy, l.wasFull = *ev.Policy, false
+	l.policy, l.wasFull, l.crowd = *ev.Policy, false, 0
 	l.everybodyLeaves()
 	l.startWake()
 	return []Action{{Kind: Rotate}}
@@ -277,7 +304,7 @@ func (l *ledger) remove() (want []Action) {
 	if l.removed {
 		return nil
 	}
-	l.removed, l.throttle, l.wake, l.wakeOnBirth = true, 0, 0, false
+	l.removed, l.throttle, l.wake, l.wakeOnBirth, l.crowd = true, 0, 0, false, 0
 	l.everybodyLeaves()
 	for _, x := range l.lines {
 		if x.born {

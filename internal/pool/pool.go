@@ -17,6 +17,7 @@ type Pool struct {
 	gens   *Generations
 	now    Time
 	out    []Action
+	event  EventKind // the one at hand
 
 	started  bool
 	removed  bool
@@ -34,6 +35,11 @@ type Pool struct {
 	// departing is how many are leaving that were free when they were asked
 	// to: their places will soon be free too.
 	departing int
+	// staying is how many have not been asked to leave.
+	staying int
+	queues  [queues]queue
+	spans   [queues]Duration // after which the head of each is due
+	timed   bool             // any of them is
 
 	// Points in time; 0 means that there is none.
 	armed       Time // what the caller was last asked to ring
@@ -45,6 +51,21 @@ type Pool struct {
 	lookAt      Time // have a look at who waits
 	fullSince   Time // all children there are, and none available
 	wakeOnBirth bool // the wake-up timer waits for a first birth
+	queueAt     Time // something in the queues may be due
+
+	// crowd is how many clients were seen waiting for whom nobody is on the
+	// way.
+	crowd    int
+	paused   bool
+	draining bool
+	drainAt  Time // those who are left are sent the stop signal
+	tells    bool // a child of an opaque pool has told that it is busy
+	waits    waits
+	shrink   shrinking
+	turns    turns
+	fails    fails
+	ceiling  standing
+	measured Time // when all were, in an opaque pool
 
 	free     *child
 	recorder Recorder
@@ -53,7 +74,9 @@ type Pool struct {
 
 // New is the pool of a service that has not Started yet.
 func New(policy Policy, gens *Generations) *Pool {
-	return &Pool{policy: policy, gens: gens, now: 1}
+	p := &Pool{gens: gens, now: 1}
+	p.setPolicy(&policy)
+	return p
 }
 
 // Step takes one event and returns what to do, in order. The slice is valid
@@ -68,6 +91,7 @@ func (p *Pool) Step(now Time, ev Event) []Action {
 	if p.gone {
 		return p.out
 	}
+	p.event = ev.Kind
 	// A throttle that is over, rung or not, must not hide the next crash.
 	if due(p.throttledTo, p.now) {
 		p.release()
@@ -102,13 +126,25 @@ func (p *Pool) happen(ev *Event) {
 		// that was armed is used up, be it early.
 		p.armed = 0
 	case Looked:
-		p.looked(int(ev.N))
+		p.looked(int(ev.N), ev.Span)
 	case Replanned:
 		p.replanned(ev.Policy)
 	case Removed:
 		p.remove()
 	case Pardoned:
-		p.release()
+		p.pardon()
+	case Paused, Resumed:
+		p.paused = ev.Kind == Paused
+	case Adjusted, Scaled:
+		p.adjusted(ev)
+	case Draining:
+		p.drain(ev.Span)
+	case SlotFree:
+		// The place that is held is found by settle.
+	case Yield:
+		p.yield()
+	case Ready, Heartbeat, Extended, Leaves, Measured:
+		p.signalled(ev)
 	default:
 		panic("pool: event of an unknown kind")
 	}
@@ -117,11 +153,19 @@ func (p *Pool) happen(ev *Event) {
 // settle is the one place that decides who attends to the clients, that tells
 // when nobody can, and that arms the timer. Every step ends here.
 func (p *Pool) settle() {
-	p.gone = p.removed && p.total() == 0
-	if p.gone {
-		p.killAt = 0
+	p.fit()
+	p.replace()
+	p.grow()
+	if due(p.wakeAt, p.now) {
+		p.wakeUp() // a birth just now was the first
 	}
-	if want := p.mayBirth() && p.available == 0; want != p.watching {
+	p.settleShrink()
+	p.gone = p.ended() && p.total() == 0
+	if p.gone {
+		p.killAt, p.drainAt = 0, 0
+		p.leaveCeilings()
+	}
+	if want := p.wantsWatch(); want != p.watching {
 		p.watching = want
 		if want {
 			p.do(Action{Kind: Watch})
@@ -142,9 +186,34 @@ func (p *Pool) settle() {
 // total is how many children count against the limit.
 func (p *Pool) total() int { return len(p.children) + len(p.births) }
 
+// ended tells whether the pool is on its way out.
+func (p *Pool) ended() bool { return p.removed || p.draining }
+
+// opaque tells whether nobody knows who is busy.
+func (p *Pool) opaque() bool { return p.policy.Opaque && !p.tells }
+
 // mayBirth tells whether a child may be born now.
-func (p *Pool) mayBirth() bool {
-	return p.started && !p.removed && p.throttledTo == 0 && !p.full()
+func (p *Pool) mayBirth() bool { return p.allowed() && p.ceiling.rank != urgent }
+
+// allowed is mayBirth, as far as the pool's own policy goes.
+func (p *Pool) allowed() bool {
+	switch {
+	case !p.started || p.ended() || p.paused || p.full():
+		return false
+	case p.throttledTo != 0 || p.fails.gaveUp:
+		return false
+	case p.fails.halfOpen && p.fails.probe != nil:
+		return false
+	}
+	return !p.policy.Single || len(p.births) < p.policy.ramp()
+}
+
+// wantsWatch tells whether the manager has to attend to the clients.
+func (p *Pool) wantsWatch() bool {
+	if p.opaque() {
+		return p.waits.since == 0 && (p.mayBirth() || p.shrink.sampling)
+	}
+	return p.mayBirth() && p.available == 0
 }
 
 // full tells whether the limit is reached.
@@ -155,43 +224,6 @@ func (p *Pool) full() bool {
 // do appends an action.
 func (p *Pool) do(a Action) { p.out = append(p.out, a) }
 
-// clientWaits gives birth for the clients that wait: to one child, or until as
-// many are available as clients were counted, but no more than the ramp.
-func (p *Pool) clientWaits(waiting int) {
-	if !p.watching && (waiting <= p.available || !p.mayBirth()) {
-		return // the event crossed a change of mind, or there are enough
-	}
-	births := min(max(1, waiting), max(1, p.policy.Ramp)) - p.available
-	if p.policy.Limit > 0 {
-		births = min(births, p.policy.Limit-p.total())
-	}
-	if births <= 0 {
-		return
-	}
-	p.considerStress(births)
-	for range births {
-		p.birth()
-	}
-}
-
-// birth asks for one child. It counts as available from here on: the client
-// that waits is its own.
-func (p *Pool) birth() {
-	c := p.newChild()
-	c.generation = p.gens.Next()
-	c.since = p.now
-	if p.births == nil {
-		p.births = make(map[uint32]*child)
-	}
-	p.births[c.generation] = c
-	p.setState(c, available)
-	p.do(Action{Kind: Birth, Generation: c.generation, Stress: p.stressed()})
-	if p.wakeOnBirth {
-		p.wakeOnBirth = false
-		p.wakeAt = p.now
-	}
-}
-
 // stressed tells whether children are born under stress.
 func (p *Pool) stressed() bool { return p.policy.Stress && p.now < p.stressTo }
 
@@ -199,17 +231,44 @@ func (p *Pool) stressed() bool { return p.policy.Stress && p.now < p.stressTo }
 // clients are not theirs any more. A throttle outlives a reload. A service that
 // was removed has no plan to change.
 func (p *Pool) replanned(policy *Policy) {
-	if p.removed {
+	if p.ended() {
 		return
 	}
-	p.policy = *policy
+	p.setPolicy(policy)
 	p.fullSince = 0
+	p.crowd = 0
+	p.forgive()
+	p.forgetQueue()
 	p.rotate()
+	p.tells = false
 	p.wakeStart()
 }
 
-// rotate has every child leave when convenient.
+// adjusted takes a new policy, or a new limit, for the same children.
+func (p *Pool) adjusted(ev *Event) {
+	if p.ended() {
+		return
+	}
+	p.fullSince = 0
+	if ev.Kind == Scaled {
+		p.policy.Limit = int(ev.N)
+		return
+	}
+	wakeup, onUse := p.policy.Wakeup, p.policy.WakeupOnUse
+	p.setPolicy(ev.Policy)
+	p.forgetQueue()
+	if p.policy.Wakeup != wakeup || p.policy.WakeupOnUse != onUse {
+		p.wakeStart()
+	}
+}
+
+// rotate has every child leave when convenient. Who has to be asked one by one
+// is replaced, a few at a time.
 func (p *Pool) rotate() {
+	if p.policy.managed() {
+		p.replaceAll()
+		return
+	}
 	p.do(Action{Kind: Rotate})
 	p.dismiss()
 }
@@ -231,11 +290,19 @@ func (p *Pool) remove() {
 		return
 	}
 	p.removed = true
-	p.throttledTo, p.wakeAt, p.lookAt = 0, 0, 0
-	p.wakeOnBirth = false
+	p.drainAt = 0
+	p.quit()
 	p.dismiss()
 	for _, pid := range p.pids() {
-		p.do(Action{Kind: Terminate, PID: pid})
+		p.terminate(p.children[pid])
 	}
 	p.startDeadline()
+}
+
+// quit ends everything that is there for clients to come.
+func (p *Pool) quit() {
+	p.throttledTo, p.wakeAt, p.lookAt = 0, 0, 0
+	p.wakeOnBirth = false
+	p.crowd = 0
+	p.forgetQueue()
 }

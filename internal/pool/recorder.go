@@ -13,7 +13,7 @@ type Entry struct {
 }
 
 // ActionSet is a set of action kinds.
-type ActionSet uint16
+type ActionSet uint32
 
 // Has tells whether the set holds a kind.
 func (s ActionSet) Has(k ActionKind) bool { return s&(1<<k) != 0 }
@@ -24,14 +24,16 @@ type Recorder struct {
 	total uint64
 }
 
-// record keeps one step. A ring of the clock that led to nothing, or a start
-// that led to nothing but watching, is not worth a place.
+// record keeps one step. A ring of the clock, a heartbeat or a measurement that
+// led to nothing, or a start that led to nothing but watching, is not worth a
+// place.
 func (r *Recorder) record(now Time, ev Event, actions []Action) {
 	e := Entry{At: now, Event: ev}
 	for i := range actions {
 		e.Actions |= 1 << actions[i].Kind
 	}
-	if ev.Kind == Ticked && e.Actions&^(1<<Arm) == 0 || ev.Kind == Started && e.Actions&^(1<<Watch) == 0 {
+	quiet := ev.Kind == Ticked || ev.Kind == Heartbeat || ev.Kind == Measured
+	if quiet && e.Actions&^(1<<Arm) == 0 || ev.Kind == Started && e.Actions&^(1<<Watch) == 0 {
 		return
 	}
 	if len(r.ring) < recorderLength {

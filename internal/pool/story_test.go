@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -38,8 +37,9 @@ func TestStories(t *testing.T) {
 			}
 			titles[title] = true
 			t.Run(filepath.Base(file)+"/"+strings.TrimPrefix(title, "== "), func(t *testing.T) {
-				got := tell(t, tale)
-				told += got
+				got := tale
+				defer func() { told += got }() // a story that cannot be read stays
+				got = tell(t, tale)
 				if got != tale && !*rewrite {
 					t.Errorf("%s: the story went differently:\n%s", file, differ(tale, got))
 				}
@@ -103,20 +103,31 @@ const storyEpoch = pool.Time(1_000_000 * pool.Second)
 type teller struct {
 	t      *testing.T
 	out    strings.Builder
+	named  map[string]*telling
+	shared map[string]*pool.Ceiling
+	*telling
+	gens  pool.Generations
+	now   pool.Time
+	gen   map[int32]uint32 // of the last child with that pid
+	quiet bool
+}
+
+// telling is what is kept of one pool of a story.
+type telling struct {
+	name   string
 	pool   *pool.Pool
-	gens   pool.Generations
 	policy pool.Policy
-	now    pool.Time
 	armed  pool.Time
-	births []uint32         // not answered yet, oldest first
-	gen    map[int32]uint32 // of the last child with that pid
-	quiet  bool
+	births []uint32 // not answered yet, oldest first
 }
 
 // tell goes through a story line by line: what is indented was done by the
 // pool, and is written anew; what is not is told to it.
 func tell(t *testing.T, story string) string {
-	tl := &teller{t: t, now: storyEpoch, gen: make(map[int32]uint32)}
+	tl := &teller{
+		t: t, now: storyEpoch, gen: make(map[int32]uint32),
+		named: make(map[string]*telling), shared: make(map[string]*pool.Ceiling), telling: new(telling),
+	}
 	for _, line := range strings.SplitAfter(story, "\n") {
 		if strings.HasPrefix(line, "\t") {
 			continue
@@ -135,9 +146,17 @@ func (tl *teller) command(words []string) {
 	verb, rest := words[0], words[1:]
 	switch {
 	case verb == "policy":
-		tl.policy = tl.parsePolicy(pool.Policy{}, rest)
+		tl.telling = &telling{policy: tl.parsePolicy(pool.Policy{}, rest)}
 		tl.pool = pool.New(tl.policy, &tl.gens)
-		tl.armed, tl.births = 0, nil
+	case verb == "name":
+		tl.name = rest[0]
+		tl.named[tl.name] = tl.telling
+		tl.join(rest[1:])
+	case verb == "at":
+		tl.telling = tl.named[strings.TrimSuffix(rest[0], ":")]
+		tl.command(rest[1:])
+	case verb == "ceiling":
+		tl.shared[rest[0]] = pool.NewCeiling(int(tl.number(rest[1])))
 	case verb == "view":
 		tl.view()
 	case verb == "child":
@@ -166,6 +185,11 @@ func (tl *teller) step(when string, ev pool.Event) {
 			tl.births = append(tl.births, a.Generation)
 		case pool.Arm:
 			tl.armed = a.At
+		case pool.Offer, pool.Ask:
+			if !tl.quiet {
+				fmt.Fprintf(&tl.out, "\t%s%s %s\n", when, a, tl.nameOf(a.Pool))
+			}
+			continue
 		}
 		if a.At != 0 {
 			a.At -= storyEpoch
@@ -202,6 +226,26 @@ func (tl *teller) repeat(n int64, words []string) {
 	}
 }
 
+// join puts the pool at hand under ceilings.
+func (tl *teller) join(ceilings []string) {
+	var under []*pool.Ceiling
+	for _, name := range ceilings {
+		under = append(under, tl.shared[name])
+	}
+	for _, p := range tl.pool.Join(under...) {
+		fmt.Fprintf(&tl.out, "\toffer %s\n", tl.nameOf(p))
+	}
+}
+
+func (tl *teller) nameOf(p *pool.Pool) string {
+	for name, other := range tl.named {
+		if other.pool == p {
+			return name
+		}
+	}
+	return "?"
+}
+
 func (tl *teller) view() {
 	v := tl.pool.View()
 	fmt.Fprintf(&tl.out, "\tavailable=%d taken=%d leaving=%d deaf=%d starting=%d limit=%d", v.Available, v.Taken, v.Leaving, v.Deaf, v.Starting, v.Limit)
@@ -213,8 +257,29 @@ func (tl *teller) view() {
 			fmt.Fprintf(&tl.out, " %s-until=%s", f.name, pool.Duration(f.until-storyEpoch))
 		}
 	}
-	if v.Watching {
-		tl.out.WriteString(" watching")
+	for _, f := range []struct {
+		name string
+		n    int
+	}{{"replacing", v.Replacing}, {"worn", v.Worn}, {"failures", v.Failures}} {
+		if f.n > 0 {
+			fmt.Fprintf(&tl.out, " %s=%d", f.name, f.n)
+		}
+	}
+	for _, f := range []struct {
+		name string
+		is   bool
+	}{
+		{"opaque", v.Opaque},
+		{"probing", v.Probing},
+		{"gave-up", v.GaveUp},
+		{"paused", v.Paused},
+		{"draining", v.Draining},
+		{"waiting", v.Waiting},
+		{"watching", v.Watching},
+	} {
+		if f.is {
+			tl.out.WriteString(" " + f.name)
+		}
 	}
 	tl.out.WriteString("\n")
 }
@@ -260,157 +325,10 @@ var actionKinds = []struct {
 	{pool.Look, "look"},
 	{pool.Tell, "tell"},
 	{pool.Gone, "gone"},
-}
-
-// parseEvent understands the words of pool.Event.String, and shorter ones
-// where a story would say too much.
-func (tl *teller) parseEvent(verb string, rest []string) pool.Event {
-	ev := pool.Event{Kind: tl.kind(verb)}
-	f := tl.fields(rest)
-	switch verb {
-	case "client":
-		ev.N = int32(f["n"])
-	case "record":
-		ev.PID, ev.Generation, ev.State, ev.Sender = int32(f["pid"]), uint32(f["gen"]), int32(f["state"]), int32(f["sender"])
-	case "taken", "available":
-		ev.PID, ev.State = tl.pid(rest), pool.StateTaken
-		ev.Generation, ev.Sender = tl.gen[ev.PID], ev.PID
-		if verb == "available" {
-			ev.State = pool.StateAvailable
-		}
-	case "born", "stillborn":
-		ev.Generation = tl.answer(f)
-		if verb == "born" {
-			ev.PID = tl.pid(rest)
-			tl.gen[ev.PID] = ev.Generation
-			break
-		}
-		ev.Code = int32(f["errno"])
-	case "died":
-		ev.PID = tl.pid(rest)
-		switch {
-		case len(rest) == 3 && rest[1] == "exit":
-			ev.Code = int32(tl.number(rest[2]))
-		case len(rest) == 3 && rest[1] == "signal":
-			ev.Code = -int32(tl.number(rest[2]))
-		default:
-			tl.t.Fatalf("cannot read %q: want died PID exit N, or died PID signal N", rest)
-		}
-	case "looked":
-		ev.N = int32(tl.number(rest[0]))
-	case "reload":
-		if len(rest) > 0 && rest[0] == "to" {
-			tl.policy, rest = pool.Policy{}, rest[1:]
-		}
-		tl.policy = tl.parsePolicy(tl.policy, rest)
-		p := tl.policy
-		ev.Policy = &p
-	}
-	return ev
-}
-
-func (tl *teller) kind(verb string) pool.EventKind {
-	switch verb {
-	case "start":
-		return pool.Started
-	case "client":
-		return pool.ClientWaits
-	case "record", "taken", "available":
-		return pool.Reported
-	case "born":
-		return pool.Born
-	case "stillborn":
-		return pool.Stillborn
-	case "died":
-		return pool.Died
-	case "tick":
-		tl.armed = 0
-		return pool.Ticked
-	case "looked":
-		return pool.Looked
-	case "reload":
-		return pool.Replanned
-	case "remove":
-		return pool.Removed
-	case "pardon":
-		return pool.Pardoned
-	}
-	tl.t.Fatalf("cannot understand %q", verb)
-	return 0
-}
-
-// answer is the birth that is answered: the one named, or the oldest.
-func (tl *teller) answer(f map[string]int64) uint32 {
-	for i, g := range tl.births {
-		if want, named := f["gen"]; !named || g == uint32(want) {
-			tl.births = append(tl.births[:i:i], tl.births[i+1:]...)
-			return g
-		}
-	}
-	tl.t.Fatal("nobody asked for this birth")
-	return 0
-}
-
-// parsePolicy changes those parts of a policy that are named.
-func (tl *teller) parsePolicy(p pool.Policy, words []string) pool.Policy {
-	for _, w := range words {
-		name, value, _ := strings.Cut(w, "=")
-		switch name {
-		case "limit":
-			p.Limit = int(tl.number(value))
-		case "ramp":
-			p.Ramp = int(tl.number(value))
-		case "throttle":
-			p.Throttle = tl.span(value)
-		case "wakeup":
-			p.Wakeup = tl.span(value)
-		case "kill-after":
-			p.KillAfter = tl.span(value)
-		case "patience":
-			p.Patience = tl.span(value)
-		case "wakeup-on-use":
-			p.WakeupOnUse = true
-		case "stress":
-			p.Stress = true
-		case "no-stress":
-			p.Stress = false
-		default:
-			tl.t.Fatalf("cannot understand %q in a policy", w)
-		}
-	}
-	return p
-}
-
-func (tl *teller) fields(words []string) map[string]int64 {
-	f := make(map[string]int64)
-	for _, w := range words {
-		if name, value, ok := strings.Cut(w, "="); ok && !strings.HasSuffix(value, "s") {
-			f[name] = tl.number(value)
-		}
-	}
-	return f
-}
-
-func (tl *teller) pid(words []string) int32 {
-	if len(words) == 0 {
-		tl.t.Fatal("a pid is missing")
-	}
-	return int32(tl.number(words[0]))
-}
-
-func (tl *teller) number(s string) int64 {
-	n, err := strconv.ParseInt(s, 10, 64)
-	if err != nil {
-		tl.t.Fatalf("cannot read a number: %v", err)
-	}
-	return n
-}
-
-// span reads seconds, such as "60s" or "0.25s".
-func (tl *teller) span(s string) pool.Duration {
-	f, err := strconv.ParseFloat(strings.TrimSuffix(s, "s"), 64)
-	if err != nil {
-		tl.t.Fatalf("cannot read a span: %v", err)
-	}
-	return pool.Duration(f * float64(pool.Second))
+	{pool.Retire, "retire"},
+	{pool.Stop, "stop"},
+	{pool.Snapshot, "snapshot"},
+	{pool.Measure, "measure"},
+	{pool.Offer, "offer"},
+	{pool.Ask, "ask"},
 }

@@ -10,11 +10,32 @@ type View struct {
 	Watching  bool
 	Throttled Time // until; 0 when not
 	Stress    Time // until; 0 when not
+	// Unready is how many of the available were not heard of yet, Replacing
+	// how many are being replaced, Worn how many wait for their turn.
+	Unready, Replacing, Worn int
+	// Failures is how many have failed in a row. Probing: one child may be
+	// born, or is, to see whether things are better. GaveUp: none is tried.
+	Failures         int
+	Probing, GaveUp  bool
+	Paused, Draining bool
+	// Waiting: a birth is needed, and a ceiling over several pools has no place.
+	// Held is how many places are held for a birth to come.
+	Waiting bool
+	Held    int
+	// Opaque: nobody knows who is busy, and Available means alive.
+	Opaque bool
 }
 
 // View adds up the books. It costs a walk over the children.
 func (p *Pool) View() View {
 	v := View{Starting: len(p.births), Limit: p.policy.Limit, Watching: p.watching, Throttled: p.throttledTo}
+	v.Unready, v.Replacing = p.unheard, p.turns.now
+	v.Failures, v.Probing, v.GaveUp = p.fails.inARow, p.fails.halfOpen, p.fails.gaveUp
+	v.Paused, v.Draining = p.paused, p.draining
+	v.Waiting, v.Opaque = p.ceiling.rank != needless, p.opaque()
+	for _, m := range p.ceiling.members {
+		v.Held += truthOf(m.granted)
+	}
 	if p.stressed() {
 		v.Stress = p.stressTo
 	}
@@ -28,6 +49,9 @@ func (p *Pool) View() View {
 }
 
 func (v *View) add(c *child) {
+	if c.due && !c.replaced && c.state.stays() {
+		v.Worn++
+	}
 	switch c.state {
 	case available:
 		v.Available++

@@ -21,7 +21,7 @@ func (ev Event) String() string {
 	case Ticked:
 		return "tick"
 	case Looked:
-		return number("looked ", ev.N)
+		return number("looked ", ev.N) + spanOf(" age=", ev.Span)
 	case Replanned:
 		if ev.Policy == nil {
 			return "reload"
@@ -31,34 +31,32 @@ func (ev Event) String() string {
 		return "remove"
 	case Pardoned:
 		return "pardon"
+	case Ready:
+		return number("ready ", ev.PID) + field(ev.Generation != 0, " gen=", int64(ev.Generation))
+	case Heartbeat:
+		return number("beat ", ev.PID)
+	case Extended:
+		return number("extend ", ev.PID) + " " + ev.Span.String()
+	case Leaves:
+		return number("leaves ", ev.PID)
+	case Measured:
+		return number("measured ", ev.PID) + number(" bytes=", ev.Memory)
+	case Adjusted:
+		return "adjust to " + ev.Policy.String()
+	case Scaled:
+		return number("scale ", ev.N)
+	case Paused:
+		return "pause"
+	case Resumed:
+		return "resume"
+	case Draining:
+		return "drain" + spanOf(" ", ev.Span)
+	case SlotFree:
+		return "slot-free"
+	case Yield:
+		return "yield"
 	}
 	return number("event ", ev.Kind)
-}
-
-// String is the policy in the words of the stories; what it does not want is
-// left out.
-func (p Policy) String() string {
-	s := "limit=" + strconv.Itoa(p.Limit)
-	for _, f := range []struct {
-		name string
-		span Duration
-	}{
-		{" throttle=", p.Throttle},
-		{" wakeup=", p.Wakeup},
-		{" kill-after=", p.KillAfter},
-		{" patience=", p.Patience},
-	} {
-		if f.span > 0 {
-			s += f.name + f.span.String()
-		}
-	}
-	if p.WakeupOnUse {
-		s += " wakeup-on-use"
-	}
-	if p.Stress {
-		s += " stress"
-	}
-	return s + field(p.Ramp > 0, " ramp=", int64(p.Ramp))
 }
 
 // String is the action in the words of the stories.
@@ -92,6 +90,18 @@ func (a Action) String() string {
 		return "tell " + a.note()
 	case Gone:
 		return "gone"
+	case Retire:
+		return number("retire ", a.PID)
+	case Stop:
+		return number("stop ", a.PID)
+	case Snapshot:
+		return number("snapshot ", a.PID)
+	case Measure:
+		return number("measure ", a.PID)
+	case Offer:
+		return "offer"
+	case Ask:
+		return "ask"
 	}
 	return number("action ", a.Kind)
 }
@@ -123,8 +133,37 @@ func (a *Action) note() string {
 		return "deaf" + pid + age
 	case NoteKilled:
 		return "killed" + pid
+	case NoteStartTimeout:
+		return "start-timeout" + pid + age
+	case NoteSilent:
+		return "silent" + pid + number(" uses=", a.Uses) + age
+	case NoteBusy:
+		return "busy" + pid + number(" uses=", a.Uses) + age
+	case NoteGaveUp:
+		return "gave-up" + number(" failures=", a.N)
+	case NoteRetired:
+		return "retired" + pid + number(" uses=", a.Uses) + age
+	case NoteReplaced:
+		return "replaced" + pid + " " + Reason(a.N).String() + number(" uses=", a.Uses) + age
+	case NoteCeiling:
+		return number("ceiling ", a.N)
 	}
 	return number("note ", a.Note)
+}
+
+// String is the reason in one word.
+func (r Reason) String() string {
+	switch r {
+	case ReasonUse:
+		return "use"
+	case ReasonAge:
+		return "age"
+	case ReasonMemory:
+		return "memory"
+	case ReasonPlan:
+		return "plan"
+	}
+	return "unknown"
 }
 
 // Ending is how a child ended: "exit 1", "signal 11".
@@ -138,6 +177,13 @@ func Ending(code int32) string {
 // String is the span in seconds, such as "60s" or "0.25s".
 func (d Duration) String() string {
 	return strconv.FormatFloat(float64(d)/float64(Second), 'f', -1, 64) + "s"
+}
+
+func spanOf(name string, d Duration) string {
+	if d <= 0 {
+		return ""
+	}
+	return name + d.String()
 }
 
 func field(want bool, name string, n int64) string {

@@ -42,6 +42,13 @@ const (
 	clockLeaps
 	forksFail
 	forksWork
+	operatorActs
+	pauseEnds
+	slotIsFree
+	placeIsAsked
+	memoryMeasured
+	processGetsStop
+	processSpeaks
 )
 
 // agenda is a heap of things, nearest first.

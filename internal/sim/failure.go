@@ -111,7 +111,7 @@ func shrink(policy pool.Policy, entries []lifeEntry) []lifeEntry {
 // is left out. It returns what was told, and the first rule that was broken.
 func replay(policy pool.Policy, entries []lifeEntry) (told []lifeEntry, breaks string) {
 	var gens pool.Generations
-	p, o := pool.New(policy, &gens), NewOracle(policy)
+	p, o := pool.New(policy, &gens), newJudge(policy)
 	now := make(map[uint32]uint32) // generations of then, as they are now
 	for i := range entries {
 		e := entries[i]
@@ -140,14 +140,14 @@ func replay(policy pool.Policy, entries []lifeEntry) (told []lifeEntry, breaks s
 }
 
 // tellable tells whether a system could tell this now.
-func tellable(o *Oracle, ev *pool.Event) bool {
+func tellable(o judge, ev *pool.Event) bool {
 	switch ev.Kind {
 	case pool.Started:
-		return !o.started
+		return !o.begun()
 	case pool.Born:
-		return o.unborn(ev.Generation) != nil && o.kid(ev.PID) == nil
+		return o.expects(ev.Generation) && !o.knows(ev.PID)
 	case pool.Stillborn:
-		return o.unborn(ev.Generation) != nil
+		return o.expects(ev.Generation)
 	}
-	return o.started
+	return o.begun()
 }

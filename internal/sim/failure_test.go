@@ -15,7 +15,7 @@ func TestShrink(t *testing.T) {
 		t.Fatal(failure)
 	}
 	s := w.services[0]
-	s.record.add(w.clock(), pool.Event{Kind: pool.Pardoned + 1}, nil)
+	s.record.add(w.clock(), pool.Event{Kind: 255}, nil)
 	if n := len(s.record.entries); n < 50 {
 		t.Fatalf("a life of %d events is too short for this test", n)
 	}

@@ -59,6 +59,12 @@ func (o *Oracle) judge(a *pool.Action) string {
 }
 
 func (o *Oracle) judgeBirth(a *pool.Action) string {
+	if o.births <= 0 && o.crowd > 0 {
+		o.comesNear(1)
+		if o.wakesOnUse {
+			o.wakesOnUse, o.wakeDue = false, o.now
+		}
+	}
 	switch {
 	case o.throttled():
 		return "a birth in a throttled service"
@@ -66,14 +72,18 @@ func (o *Oracle) judgeBirth(a *pool.Action) string {
 		return "the limit is passed"
 	case !o.started || o.removed:
 		return "a birth in a service that is not at work"
-	case o.births <= 0:
+	case o.births <= 0 && (o.crowd <= 0 || o.newborn() >= o.policy.Ramp):
 		return "a birth that no client asked for"
 	case o.unborn(a.Generation) != nil:
 		return "a generation is used twice"
 	case a.Stress != (o.policy.Stress && o.now < o.stressTo):
 		return "the stress is not as it should be"
 	}
-	o.births--
+	if o.births > 0 {
+		o.births--
+	} else {
+		o.crowd--
+	}
 	o.kids = append(o.kids, kid{gen: a.Generation, said: silent, since: o.now})
 	return ""
 }
@@ -92,7 +102,7 @@ func (o *Oracle) judgeTold(a *pool.Action) string {
 		o.mustDie = false
 	case pool.NoteThrottled:
 		ok = o.mustCrash && a.At == o.now+pool.Time(o.policy.Throttle)
-		o.mustCrash, o.throttledTo = false, a.At
+		o.mustCrash, o.throttledTo, o.crowd = false, a.At, 0
 	case pool.NoteReleased:
 		ok = !o.throttled()
 	case pool.NoteLimit:
@@ -100,7 +110,10 @@ func (o *Oracle) judgeTold(a *pool.Action) string {
 		ok = o.full() && counted == 0 && !o.removed && !o.throttled() && o.now >= o.quietTo
 		o.quietTo = o.now + pool.Time(memory)
 	case pool.NoteStress:
-		ok = o.mustRotate && is(pool.ClientWaits)
+		if !o.mustRotate && o.crowd > 0 {
+			o.comesNear(1)
+		}
+		ok = o.mustRotate
 	case pool.NoteWrongGeneration, pool.NoteBadState, pool.NoteForged:
 		ok = o.suspect != 0 && o.suspect == a.Note
 		o.suspect = 0
@@ -147,7 +160,7 @@ func (o *Oracle) missing() string {
 		return "nobody watches"
 	case o.watching && !may:
 		return "it watches, and may not give birth"
-	case o.births > 0:
+	case o.births > 0, may && o.crowd > 0 && o.newborn() < o.policy.Ramp:
 		return "a client that waited was born for too little"
 	case o.mustCrash:
 		return "a crash at birth did not throttle"

@@ -26,7 +26,8 @@ type Oracle struct {
 
 	// What the event at hand allows and demands.
 	event      pool.Event
-	births     int  // how many births it may lead to
+	births     int  // how many births it must lead to
+	crowd      int  // how many more it may, for clients seen waiting
 	mustCrash  bool // a throttle has to begin
 	mustRotate bool
 	mustDie    bool // a death has to be told
@@ -54,6 +55,26 @@ const silent int32 = -1
 
 // counted tells whether clients may be left to the child.
 func (k *kid) counted() bool { return !k.old && !k.deaf && k.said != pool.StateTaken }
+
+// judge holds what one pool does against what it has promised.
+type judge interface {
+	Step(now pool.Time, ev pool.Event, did []pool.Action) string
+	begun() bool
+	expects(generation uint32) bool
+	knows(pid int32) bool
+}
+
+// newJudge is the judge for a policy: of Postfix's kind, or of the others.
+func newJudge(policy pool.Policy) judge {
+	if policy.Stop != (pool.Stopping{}) {
+		return newNativeOracle(policy)
+	}
+	return NewOracle(policy)
+}
+
+func (o *Oracle) begun() bool                    { return o.started }
+func (o *Oracle) expects(generation uint32) bool { return o.unborn(generation) != nil }
+func (o *Oracle) knows(pid int32) bool           { return o.kid(pid) != nil }
 
 // NewOracle is the oracle of a pool that has not Started.
 func NewOracle(policy pool.Policy) *Oracle { return &Oracle{policy: policy} }
@@ -120,14 +141,20 @@ func (o *Oracle) enter(ev pool.Event) {
 		o.enterDied(&ev)
 	case pool.Ticked:
 		o.armed = 0
+	case pool.Looked:
+		if o.policy.Ramp > 1 && !o.removed {
+			_, counted := o.Counts()
+			o.crowd = max(0, int(ev.N)-counted)
+		}
 	case pool.Replanned:
 		if !o.removed {
+			o.crowd = 0
 			o.policy, o.mustRotate = *ev.Policy, true
 			o.beginWakes()
 		}
 	case pool.Removed:
 		if !o.removed {
-			o.removed, o.throttledTo, o.wakeDue, o.wakesOnUse = true, 0, 0, false
+			o.removed, o.throttledTo, o.wakeDue, o.wakesOnUse, o.crowd = true, 0, 0, false, 0
 			o.becomeOld()
 			o.beginDeadline()
 		}
@@ -137,26 +164,26 @@ func (o *Oracle) enter(ev pool.Event) {
 }
 
 func (o *Oracle) enterClient(waiting int) {
-	if !o.started || o.removed || o.throttled() || !o.watching && waiting == 0 {
+	if !o.watching {
 		return
 	}
-	total, counted := o.Counts()
-	o.births = min(max(waiting, 1), max(o.policy.Ramp, 1)) - counted
+	o.crowd = 0
+	o.births = min(max(waiting, 1), max(o.policy.Ramp, 1))
 	if o.policy.Limit > 0 {
-		o.births = min(o.births, o.policy.Limit-total)
-	}
-	if o.births <= 0 {
-		o.births = 0
-		return
-	}
-	if o.policy.Limit > 0 {
-		if o.policy.Stress && o.policy.Limit > 1 && o.births+len(o.kids) >= o.policy.Limit {
-			o.mustRotate = o.stressTo <= o.now
-			o.stressTo = o.now + pool.Time(memory)
-		}
+		o.births = min(o.births, o.policy.Limit-len(o.kids))
+		o.comesNear(o.births)
 	}
 	if o.wakesOnUse {
 		o.wakesOnUse, o.wakeDue = false, o.now
+	}
+}
+
+// comesNear begins or prolongs a time of stress if so many births are the last
+// that the limit permits.
+func (o *Oracle) comesNear(births int) {
+	if o.policy.Stress && o.policy.Limit > 1 && births+len(o.kids) >= o.policy.Limit {
+		o.mustRotate = o.stressTo <= o.now
+		o.stressTo = o.now + pool.Time(memory)
 	}
 }
 
@@ -172,7 +199,11 @@ func (o *Oracle) enterRecord(ev *pool.Event) {
 	if !k.old && k.said == pool.StateTaken && ev.State == pool.StateAvailable {
 		k.uses++
 	}
+	wasCounted := k.counted()
 	k.said, k.deaf = ev.State, false
+	if k.counted() && !wasCounted && o.crowd > 0 {
+		o.crowd--
+	}
 }
 
 // speaker is the child that a record can be from: one with that pid, or a birth
@@ -209,6 +240,16 @@ func (o *Oracle) enterDied(ev *pool.Event) {
 
 func (o *Oracle) mayThrottle() bool {
 	return !o.removed && o.throttledTo == 0 && o.policy.Throttle > 0
+}
+
+// newborn is how many are counted on and have not been heard of.
+func (o *Oracle) newborn() (n int) {
+	for i := range o.kids {
+		if o.kids[i].counted() && o.kids[i].said == silent {
+			n++
+		}
+	}
+	return n
 }
 
 func (o *Oracle) beginWakes() {

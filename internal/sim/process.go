@@ -39,6 +39,7 @@ type process struct {
 	turn      uint64 // which of its planned acts is the one to come
 	uses      int
 	maxUses   int
+	stopped   bool // it was sent the stop signal, and is done when it is free
 }
 
 // newProcess is a child of some character.
@@ -106,6 +107,8 @@ func (w *World) happenToProcess(t *thing) {
 		}
 	case processGetsKILL:
 		w.die(p, -sigKILL)
+	case processGetsStop, processSpeaks:
+		w.happenToNativeProcess(t)
 	}
 }
 
@@ -122,16 +125,19 @@ func (w *World) live(p *process) {
 		if p.temper != mute {
 			w.send(p, p.pid, p.gen, pool.StateAvailable)
 		}
-		if p.uses >= p.maxUses || p.channel != p.service.channel && p.temper != stubborn {
+		if p.stopped || p.uses >= p.maxUses || p.channel != p.service.channel && p.temper != stubborn {
 			w.die(p, 0)
 			return
 		}
 		w.becomeIdle(p)
 	case !p.started:
 		p.started = true
+		w.sayReady(p)
 		w.becomeIdle(p)
 	case p.temper == stubborn && !w.chance.oneIn(8):
 		w.act(p, w.chance.upTo(120*pool.Second))
+	case p.service.native.is && p.temper <= slow && p.service.policy.Idle > 0:
+		w.act(p, w.chance.upTo(120*pool.Second)) // the manager will say when
 	default:
 		w.die(p, 0)
 	}

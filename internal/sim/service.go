@@ -11,7 +11,7 @@ import (
 type service struct {
 	life   uint64 // of things planned for another life nothing comes
 	pool   *pool.Pool
-	oracle *Oracle
+	oracle judge
 	policy pool.Policy
 	record *lifeRecord
 
@@ -32,6 +32,7 @@ type service struct {
 	wickedness int
 	trait      temper
 	pace       pool.Duration // the longest time between two arrivals
+	native     native
 
 	// The audit: since when the oldest client has had no excuse for waiting.
 	moved        int64 // clients that left the queue, and children given up
@@ -47,10 +48,14 @@ func (w *World) beginService() {
 		wickedness: 1 << w.chance.below(6), trait: temper(w.chance.below(int(orphan))),
 		pace: 4 * pool.Second << w.chance.below(6),
 	}
+	if w.chance.oneIn(2) {
+		w.becomeNative(s)
+	}
 	s.pool = pool.New(s.policy, &w.gens)
-	s.oracle = NewOracle(s.policy)
+	s.oracle = newJudge(s.policy)
 	s.record = newLifeRecord(s.policy)
 	w.services = append(w.services, s)
+	w.putUnderCeilings(s)
 	w.tell(s, pool.Event{Kind: pool.Started})
 	w.planFor(s, 0, clientsArrive)
 	w.planFor(s, 10*pool.Second, serviceAudited)
@@ -58,6 +63,9 @@ func (w *World) beginService() {
 	w.planFor(s, w.chance.upTo(400*pool.Second), operatorPardons)
 	w.planFor(s, w.chance.upTo(400*pool.Second), needlessRing)
 	w.planFor(s, 100*pool.Second+w.chance.upTo(2000*pool.Second), serviceEnds)
+	if s.native.is {
+		w.planFor(s, w.chance.upTo(400*pool.Second), operatorActs)
+	}
 }
 
 // anyPolicy is a policy that somebody might want.
@@ -120,11 +128,15 @@ func (w *World) happenToService(t *thing) {
 		w.tell(s, pool.Event{Kind: pool.Ticked})
 		w.planFor(s, w.chance.upTo(400*pool.Second), needlessRing)
 	case lookAnswered:
-		w.tell(s, pool.Event{Kind: pool.Looked, N: int32(len(s.waiting))})
+		w.answerLook(s)
 	case planChanges:
 		p := w.anyPolicy()
+		if s.native.is {
+			p = w.anyNativePolicy(s)
+		}
 		if !s.removed {
 			s.policy = p
+			s.native.calmSince = w.now
 		}
 		w.tell(s, pool.Event{Kind: pool.Replanned, Policy: &p})
 		w.planFor(s, w.chance.upTo(3000*pool.Second), planChanges)
@@ -133,6 +145,8 @@ func (w *World) happenToService(t *thing) {
 		w.planFor(s, w.chance.upTo(400*pool.Second), operatorPardons)
 	case serviceEnds:
 		w.endService(s)
+	case operatorActs, pauseEnds, slotIsFree, placeIsAsked, memoryMeasured:
+		w.happenToNative(t)
 	case serviceAudited:
 		w.audit(s)
 		w.planFor(s, 10*pool.Second, serviceAudited)
@@ -198,6 +212,12 @@ func (w *World) endService(s *service) {
 	}
 	s.removed, s.removedAt = true, w.now
 	s.waiting = nil
+	if s.native.is && w.chance.oneIn(2) {
+		w.tally.Drained++
+		w.tell(s, pool.Event{Kind: pool.Draining, Span: w.chance.upTo(20 * pool.Second)})
+		w.planFor(s, 60*pool.Second, serviceEnds)
+		return
+	}
 	w.tell(s, pool.Event{Kind: pool.Removed})
 }
 
@@ -208,6 +228,7 @@ func (w *World) gone(s *service) {
 		return
 	}
 	s.life = 0
+	w.checkCeilings(s)
 	for i, other := range w.services {
 		if other == s {
 			w.services = append(w.services[:i], w.services[i+1:]...)
@@ -221,16 +242,19 @@ func (w *World) gone(s *service) {
 // it must be served in bounded time.
 func (w *World) audit(s *service) {
 	if s.removed {
-		if s.policy.KillAfter > 0 && w.now-s.removedAt > int64(patienceOfAll) {
+		if w.willKill(s) && w.now-s.removedAt > int64(patienceOfAll) {
 			w.fail(s, "it was removed, and does not come to an end")
 		}
 		return
+	}
+	if s.native.is {
+		w.auditNative(s)
 	}
 	if len(s.waiting) == 0 || s.moved != s.auditMoved || w.excused(s) {
 		s.blockedSince = w.now
 	}
 	s.auditMoved = s.moved
-	if w.now-s.blockedSince > int64(patienceOfAll) {
+	if w.now-s.blockedSince > int64(w.patienceFor(s)) {
 		w.fail(s, "a client waits for ever")
 	}
 }
@@ -239,12 +263,16 @@ func (w *World) audit(s *service) {
 // born, or the pool was given reason to believe in somebody who
 // does not deserve it.
 func (w *World) excused(s *service) bool {
-	total, _ := s.oracle.Counts()
-	if s.oracle.throttled() || s.policy.Limit > 0 && total >= s.policy.Limit || w.noForks {
+	if s.native.is {
+		return w.excusedNative(s)
+	}
+	o := s.oracle.(*Oracle)
+	total, _ := o.Counts()
+	if o.throttled() || s.policy.Limit > 0 && total >= s.policy.Limit || w.noForks {
 		return true
 	}
-	for i := range s.oracle.kids {
-		k := &s.oracle.kids[i]
+	for i := range o.kids {
+		k := &o.kids[i]
 		p := w.processes[max(k.pid, 0)]
 		if k.pid == 0 || p == nil || !k.counted() || p.temper <= lastDecent {
 			continue

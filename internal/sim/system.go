@@ -28,11 +28,13 @@ func (w *World) tell(s *service, ev pool.Event) {
 	if ring {
 		w.planRing(s)
 	}
+	w.checkCeilings(s)
+	w.checkFloor(s)
 	w.attend(s)
 }
 
 // stepBoth is one step of a pool and of its oracle; a panic is an objection.
-func stepBoth(p *pool.Pool, o *Oracle, now pool.Time, ev pool.Event) (did []pool.Action, wrong string) {
+func stepBoth(p *pool.Pool, o judge, now pool.Time, ev pool.Event) (did []pool.Action, wrong string) {
 	defer func() {
 		if r := recover(); r != nil {
 			wrong = fmt.Sprintf("panic: %v", r)
@@ -72,6 +74,8 @@ func (w *World) perform(s *service, a pool.Action) {
 		w.planFor(s, w.chance.upTo(pool.Second/10), lookAnswered)
 	case pool.Gone:
 		w.gone(s)
+	case pool.Retire, pool.Stop, pool.Snapshot, pool.Measure, pool.Offer, pool.Ask:
+		w.performNative(s, &a)
 	case pool.Tell:
 		w.count(a.Note)
 		if a.Note == pool.NoteDeaf {
@@ -93,6 +97,16 @@ func (w *World) count(note pool.Note) {
 		w.tally.Forged++
 	case pool.NoteLimit:
 		w.tally.Limits++
+	case pool.NoteStartTimeout, pool.NoteSilent, pool.NoteBusy:
+		w.tally.Hung++
+	case pool.NoteGaveUp:
+		w.tally.GaveUpBirths++
+	case pool.NoteRetired:
+		w.tally.Retired++
+	case pool.NoteReplaced:
+		w.tally.Replaced++
+	case pool.NoteCeiling:
+		w.tally.Ceilings++
 	}
 }
 
@@ -127,12 +141,21 @@ func (w *World) fork(s *service, gen uint32, channel int) {
 		w.plan(w.chance.upTo(pool.Second), thing{kind: birthFailed, service: s, token: s.life, gen: gen})
 		return
 	}
+	if s.policy.Single && len(s.waiting) == 0 {
+		s.births--
+		w.tell(s, pool.Event{Kind: pool.Stillborn, Generation: gen})
+		return
+	}
 	p := w.newProcess(pid, s, gen)
 	p.channel = channel
 	if channel != s.channel {
 		w.plan(w.chance.upTo(2*pool.Second), thing{kind: processNoticesEOF, process: p})
 	}
 	w.plan(w.chance.upTo(3*pool.Second), thing{kind: birthAnswered, process: p})
+	if s.policy.Single {
+		w.takeAtBirth(p)
+		return
+	}
 	w.act(p, w.startTime(p))
 }
 
@@ -179,7 +202,7 @@ func (w *World) reap(p *process) {
 // written after a rotation is lost; what was written before may be read.
 func (w *World) send(p *process, pid int32, gen uint32, state int32) {
 	s := p.service
-	if p.channel != s.channel && !w.chance.oneIn(4) || s.life == 0 {
+	if p.channel != s.channel && !w.chance.oneIn(4) || s.life == 0 || s.native.silent {
 		return
 	}
 	s.readAt = max(s.readAt, w.now+int64(w.chance.upTo(pool.Second/2)))

@@ -8,7 +8,7 @@ import (
 
 // The sizes of the world.
 const (
-	servicesAtOnce = 3
+	servicesAtOnce = 5
 	pidsThereAre   = 400 // few, so that they are used again soon
 	crowdAtMost    = 40  // clients that wait at one service
 	patienceOfAll  = 90 * pool.Second
@@ -27,6 +27,7 @@ type World struct {
 	// processes is everybody who has a pid, the dead that nobody has
 	// reaped included.
 	processes [pidsThereAre]*process
+	ceilings  []*pool.Ceiling
 	people    int
 	lastPID   int32
 	noForks   bool // the system is out of processes for a while
@@ -39,11 +40,14 @@ type World struct {
 // Tally counts what happened, so that a test can see that it did.
 type Tally struct {
 	Lives, Births, Stillborn, Served, GaveUp, Throttles, Stress, Kills, Deaf, Forged, Limits, Leaps, Reused int64
+	// Of native services alone.
+	Natives, Hung, GaveUpBirths, Retired, Replaced, Ceilings, Offers, Yields, Measured, Drained int64
 }
 
 // New is a world from a seed.
 func New(seed uint64) *World {
 	w := &World{seed: seed, chance: chance{state: seed}}
+	w.ceilings = []*pool.Ceiling{pool.NewCeiling(1 + w.chance.below(3)), pool.NewCeiling(2 + w.chance.below(8))}
 	for range servicesAtOnce {
 		w.plan(0, thing{kind: serviceBegins})
 	}
@@ -87,6 +91,11 @@ func (w *World) End() *Failure {
 		}
 		w.now = t.at
 		w.happen(&t)
+	}
+	for _, c := range w.ceilings {
+		if c.Taken() != 0 && w.failure == nil {
+			return &Failure{Seed: w.seed, Events: w.events, Rule: fmt.Sprintf("nobody is left, and %d places under a ceiling are taken", c.Taken())}
+		}
 	}
 	return w.failure
 }

@@ -1,0 +1,172 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"runtime"
+	"time"
+
+	"github.com/brood-project/brood/internal/child"
+	"github.com/brood-project/brood/internal/master"
+	"github.com/brood-project/brood/internal/native"
+	"github.com/brood-project/brood/internal/output"
+	"github.com/brood-project/brood/internal/plan"
+)
+
+// configFiles are where brood.toml is looked for when the command line does not
+// say.
+var configFiles = []string{"/etc/brood/brood.toml", "brood.toml"}
+
+// lastLines is how long the log may take to be written at the end.
+const lastLines = 2 * time.Second
+
+// configFile is the file that there is, or else the first that was looked for.
+func configFile() string {
+	for _, path := range configFiles {
+		if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+			return path
+		}
+	}
+	return configFiles[0]
+}
+
+// checkConfig says all that is wrong with a file.
+func checkConfig(w io.Writer, path string) int {
+	ok, err := native.Check(w, path, native.Options{System: native.OS()})
+	switch {
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "broodd:", err)
+		return exitFailed
+	case !ok:
+		return exitFailed
+	}
+	return exitDone
+}
+
+// daemon is one run of broodd with a brood.toml.
+type daemon struct {
+	path   string
+	config *native.Config
+	output *output.Collector
+	log    *ownLog
+}
+
+// serve runs a brood.toml until a signal ends it. It returns the exit status.
+func serve(path string) int {
+	// The kernel tells workers of our death when the thread that gave birth to
+	// them ends: this one ends with the process.
+	runtime.LockOSThread()
+	if err := child.Reserve(); err != nil {
+		fmt.Fprintln(os.Stderr, "broodd:", err)
+		return exitFailed
+	}
+	config, ds := native.Load(path, native.Options{System: native.OS()})
+	if len(ds) > 0 {
+		_ = native.Render(os.Stderr, ds, config.Sources)
+	}
+	if ds.Failed() {
+		return exitFailed
+	}
+	d := &daemon{path: path, config: config, output: output.New()}
+	d.log = newOwnLog(d.output, config.Brood.Output())
+	defer d.output.Close(lastLines)
+	if err := d.run(); err != nil {
+		d.fatal(err)
+		return exitFailed
+	}
+	return exitDone
+}
+
+// errGaveUp ends the daemon when a service with on_give_up = "exit" cannot be
+// started.
+var errGaveUp = errors.New("a service that cannot be started has on_give_up = \"exit\"")
+
+func (d *daemon) run() error {
+	if err := d.makeRuntime(d.config); err != nil {
+		return err
+	}
+	m, err := master.New(d.options())
+	if err != nil {
+		return err
+	}
+	d.log.info("daemon started -- " + d.describe())
+	m.Run()
+	if m.Failed() {
+		return errGaveUp
+	}
+	d.log.info("stopped")
+	return nil
+}
+
+// makeRuntime makes the directory of {runtime}.
+func (d *daemon) makeRuntime(c *native.Config) error {
+	if err := os.MkdirAll(c.Brood.Runtime, 0o755); err != nil {
+		return fmt.Errorf("cannot make the runtime directory: %w; set brood.runtime in %s", err, d.path)
+	}
+	return nil
+}
+
+func (d *daemon) describe() string {
+	return fmt.Sprintf("version %s, configuration %s", version, d.path)
+}
+
+func (d *daemon) options() master.Options {
+	return master.Options{
+		First:     d.config.Plan(),
+		Reload:    d.reload,
+		Describe:  d.describe(),
+		LimitFile: d.path,
+		Log:       slog.New(d.log),
+		WakeUID:   os.Geteuid(),
+		WakeGID:   os.Getegid(),
+		Output:    d.output,
+		Gentle:    true,
+		Drain:     d.config.Brood.Drain,
+	}
+}
+
+// reload reads the file anew. What is in force is touched only once all of it
+// was found good and is carried out.
+func (d *daemon) reload() (*master.Proposal, error) {
+	config, ds := native.Load(d.path, native.Options{System: native.OS()})
+	if ds.Failed() {
+		return nil, ds
+	}
+	if err := d.makeRuntime(config); err != nil {
+		return nil, err
+	}
+	return &master.Proposal{
+		Plan:     config.Plan(),
+		Warnings: ds,
+		Drain:    config.Brood.Drain,
+		Accepted: func() {
+			d.config = config
+			d.log.follow(config.Brood.Output())
+		},
+	}, nil
+}
+
+// fatal says why the daemon ends, in the log and, where that is elsewhere, on
+// the standard error.
+func (d *daemon) fatal(err error) {
+	lines := []string{err.Error()}
+	var ds plan.Diagnostics
+	if errors.As(err, &ds) {
+		_ = native.Render(os.Stderr, ds, d.config.Sources)
+		lines = lines[:0]
+		for _, diagnostic := range ds {
+			lines = append(lines, diagnostic.String())
+		}
+	} else {
+		fmt.Fprintln(os.Stderr, "broodd:", err)
+	}
+	if d.log.elsewhere() {
+		for _, line := range lines {
+			d.log.fatal(line)
+		}
+	}
+}

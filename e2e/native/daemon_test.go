@@ -1,0 +1,196 @@
+package native
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// patience bounds every wait.
+const patience = 60 * time.Second
+
+// broodd is the daemon under test, built once.
+var broodd = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "brood-native")
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(dir, "broodd")
+	cmd := exec.Command("go", "build", "-o", path, "../../cmd/broodd")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("%w: %s", err, out)
+	}
+	return path, nil
+})
+
+func TestMain(m *testing.M) {
+	status := m.Run()
+	if path, err := broodd(); err == nil {
+		os.RemoveAll(filepath.Dir(path))
+	}
+	os.Exit(status)
+}
+
+// daemon is one broodd with its brood.toml, in a directory of its own.
+type daemon struct {
+	t   *testing.T
+	dir string
+	cmd *exec.Cmd
+	end chan error
+
+	mu  sync.Mutex
+	log bytes.Buffer
+}
+
+// start serves a brood.toml below a new directory with the files given.
+// {dir} in the configuration is that directory.
+func start(t *testing.T, toml string, files map[string]string) *daemon {
+	t.Helper()
+	path, err := broodd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := &daemon{t: t, dir: t.TempDir(), end: make(chan error, 1)}
+	for name, text := range files {
+		d.write(name, text)
+	}
+	d.configure(toml)
+	d.cmd = exec.Command(path)
+	d.cmd.Dir = d.dir
+	d.cmd.Stdout, d.cmd.Stderr = d, d
+	if err := d.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() { d.end <- d.cmd.Wait() }()
+	t.Cleanup(d.stop)
+	d.logged("daemon started")
+	return d
+}
+
+func (d *daemon) write(name, text string) {
+	d.t.Helper()
+	if err := os.WriteFile(filepath.Join(d.dir, name), []byte(text), 0o644); err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+// configure writes the brood.toml.
+func (d *daemon) configure(toml string) {
+	d.t.Helper()
+	head := fmt.Sprintf("[brood]\nruntime = %q\n", filepath.Join(d.dir, "run"))
+	d.write("brood.toml", head+strings.ReplaceAll(toml, "{dir}", d.dir))
+}
+
+// Write takes what the daemon says.
+func (d *daemon) Write(b []byte) (int, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.log.Write(b)
+}
+
+func (d *daemon) said() string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.log.String()
+}
+
+// lastLines is as much of the log as a failed test shows.
+func (d *daemon) lastLines() string {
+	said := d.said()
+	return said[max(0, len(said)-4000):]
+}
+
+// logged waits until the log has a text so often.
+func (d *daemon) loggedTimes(text string, times int) {
+	d.t.Helper()
+	d.eventually("the log has "+text, func() bool { return strings.Count(d.said(), text) >= times })
+}
+
+func (d *daemon) logged(text string) {
+	d.t.Helper()
+	d.loggedTimes(text, 1)
+}
+
+// eventually polls what tells of itself in no other way.
+func (d *daemon) eventually(what string, ok func() bool) {
+	d.t.Helper()
+	for deadline := time.Now().Add(patience); !ok(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			d.t.Fatalf("waited in vain: %s; the log:\n%s", what, d.lastLines())
+		}
+	}
+}
+
+// stop ends the daemon with its workers, and wants it to end well.
+func (d *daemon) stop() {
+	for range 2 {
+		_ = d.cmd.Process.Signal(syscall.SIGTERM)
+	}
+	select {
+	case err := <-d.end:
+		if err != nil {
+			d.t.Errorf("broodd: %v; its log:\n%s", err, d.lastLines())
+		}
+	case <-time.After(patience):
+		_ = d.cmd.Process.Kill()
+		d.t.Errorf("broodd does not end; its log:\n%s", d.lastLines())
+	}
+}
+
+// reload has the daemon read its file again and waits until it is in force.
+func (d *daemon) reload() {
+	d.t.Helper()
+	before := strings.Count(d.said(), "reload -- ")
+	if err := d.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+		d.t.Fatal(err)
+	}
+	d.loggedTimes("reload -- ", before+1)
+}
+
+// workers are the pids of the daemon's children that have become another
+// program.
+func (d *daemon) workers() []int {
+	d.t.Helper()
+	var all []int
+	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", d.cmd.Process.Pid))
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	for _, task := range tasks {
+		b, _ := os.ReadFile(task) // a thread may have ended
+		for _, word := range strings.Fields(string(b)) {
+			pid, err := strconv.Atoi(word)
+			if exe, e := os.Readlink("/proc/" + word + "/exe"); err == nil && e == nil && filepath.Base(exe) != "broodd" {
+				all = append(all, pid)
+			}
+		}
+	}
+	return all
+}
+
+// counted waits until so many workers live.
+func (d *daemon) counted(n int) {
+	d.t.Helper()
+	d.eventually(fmt.Sprintf("there are %d workers", n), func() bool { return len(d.workers()) == n })
+}
+
+// port is a TCP port of the loopback that nobody has now.
+func port(t *testing.T) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
+}

@@ -1,0 +1,106 @@
+package master
+
+import (
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/brood-project/brood/internal/listen"
+	"github.com/brood-project/brood/internal/plan"
+	"github.com/brood-project/brood/internal/pool"
+)
+
+// farewell ends everything gently: no new clients, and those in hand are
+// finished, for Options.Drain at most. Called again, it ends everything now.
+func (m *Master) farewell(why os.Signal) {
+	if m.closing != nil {
+		m.logHurry(why)
+		for s := range m.ending {
+			m.step(s, pool.Event{Kind: pool.Removed})
+		}
+		return
+	}
+	m.closing = why
+	m.logFarewell(why)
+	m.closeSockets()
+	for _, p := range m.plan.Services {
+		s := m.services[p.Key]
+		delete(m.services, p.Key)
+		m.ending[s] = struct{}{}
+		m.deafen(s)
+		if s.pool == nil {
+			m.gone(s)
+			continue
+		}
+		m.step(s, pool.Event{Kind: pool.Draining, Span: pool.Duration(m.opts.Drain)})
+	}
+	if why == unix.SIGQUIT {
+		m.farewell(why)
+	}
+}
+
+// closeSockets gives up all sockets. Workers that still have them serve the
+// clients that come; where there are none, clients are refused.
+func (m *Master) closeSockets() {
+	change, errs := m.sockets.Prepare(nil)
+	if len(errs) > 0 {
+		return
+	}
+	retired, _ := change.CommitAndKeep()
+	m.whenUnused(func() { listen.LeaveAll(retired) })
+}
+
+// deafen has a service hear of no more clients.
+func (m *Master) deafen(s *service) {
+	for _, src := range s.listeners {
+		m.poller.forget(src)
+	}
+	s.listeners = nil
+}
+
+// gaveUp does what a service whose workers cannot be started wants then.
+func (m *Master) gaveUp(s *service) {
+	s.gaveUp = true
+	if s.plan.Wishes == nil {
+		return
+	}
+	//exhaustive:enforce
+	switch s.plan.Wishes.OnGiveUp {
+	case plan.GiveUpHold:
+	case plan.GiveUpClose:
+		m.shut(s)
+	case plan.GiveUpExit:
+		m.failed = true
+		if m.closing == nil {
+			m.farewell(unix.SIGTERM)
+		}
+	}
+}
+
+// shut closes the sockets of a service until the next plan, so that clients are
+// refused.
+func (m *Master) shut(s *service) {
+	s.shut = true
+	m.deafen(s)
+	change, errs := m.sockets.Prepare(m.openEndpoints())
+	if len(errs) > 0 {
+		m.logCannotShut(s, errs[0])
+		return
+	}
+	retired, err := change.CommitAndKeep()
+	if err != nil {
+		m.log.Error(err.Error())
+	}
+	m.retire(retired)
+}
+
+// openEndpoints are those that are open, or to be opened.
+func (m *Master) openEndpoints() []plan.Endpoint {
+	var all []plan.Endpoint
+	for _, p := range m.plan.Services {
+		if s := m.services[p.Key]; s != nil && !s.shut && !s.missing {
+			all = append(all, p.Endpoints...)
+		}
+	}
+	return all
+}

@@ -1,0 +1,115 @@
+package master
+
+import (
+	"errors"
+	"time"
+
+	"github.com/brood-project/brood/internal/listen"
+	"github.com/brood-project/brood/internal/plan"
+)
+
+// listenAgain is how often a service that could not listen is tried again.
+const listenAgain = 5 * time.Second
+
+// prepare opens what a plan asks for. Where a service cannot listen and the
+// others may go on without it, it is left out and returned among the missing.
+func (m *Master) prepare(next *plan.Plan) (*listen.Change, map[string]error, error) {
+	missing := map[string]error{}
+	for {
+		change, errs := m.sockets.Prepare(endpointsWithout(next, missing))
+		if len(errs) == 0 {
+			return change, missing, nil
+		}
+		if !m.spare(next, errs, missing) {
+			return nil, nil, m.placed(next, errs)
+		}
+	}
+}
+
+func endpointsWithout(p *plan.Plan, missing map[string]error) []plan.Endpoint {
+	if len(missing) == 0 {
+		return p.Endpoints()
+	}
+	var all []plan.Endpoint
+	for _, s := range p.Services {
+		if missing[s.Key] == nil {
+			all = append(all, s.Endpoints...)
+		}
+	}
+	return all
+}
+
+// spare adds the services that failed to the missing; false if one of them may
+// not be. A service that could listen before is not given up by a reload.
+func (m *Master) spare(p *plan.Plan, errs []error, missing map[string]error) bool {
+	where := ownersOf(p)
+	for _, err := range errs {
+		open := (*listen.Error)(nil)
+		if !errors.As(err, &open) {
+			return false
+		}
+		s := where[open.Endpoint]
+		if s == nil || s.Wishes == nil || s.Wishes.Essential {
+			return false
+		}
+		if running := m.services[s.Key]; m.begun && (running == nil || !running.missing) {
+			return false
+		}
+		missing[s.Key] = err
+	}
+	return true
+}
+
+// ownersOf finds the service of each endpoint.
+func ownersOf(p *plan.Plan) map[plan.Endpoint]*plan.Service {
+	where := make(map[plan.Endpoint]*plan.Service, len(p.Services))
+	for _, s := range p.Services {
+		for _, e := range s.Endpoints {
+			where[e] = s
+		}
+	}
+	return where
+}
+
+// setMissing notes which services could not listen, and has them tried again.
+func (m *Master) setMissing(missing map[string]error) {
+	for key, err := range missing {
+		s := m.services[key]
+		if !s.missing {
+			m.logMissing(s, m.placed(m.plan, []error{err}))
+		}
+		s.missing = true
+	}
+	if len(missing) > 0 && m.retry == nil {
+		m.retry = time.AfterFunc(listenAgain, func() { m.inLoop(m.listenMissing) })
+	}
+}
+
+// listenMissing tries again, service by service.
+func (m *Master) listenMissing() {
+	m.retry = nil
+	if m.closing != nil {
+		return
+	}
+	left := map[string]error{}
+	for _, p := range m.plan.Services {
+		s := m.services[p.Key]
+		if !s.missing {
+			continue
+		}
+		s.missing = false
+		change, errs := m.sockets.Prepare(m.openEndpoints())
+		if len(errs) > 0 {
+			s.missing = true
+			left[p.Key] = errs[0]
+			continue
+		}
+		if _, err := change.CommitAndKeep(); err != nil {
+			m.log.Error(err.Error())
+		}
+		m.listenAt(s)
+		m.begin(s)
+		m.logFound(s)
+	}
+	m.setMissing(left)
+}
