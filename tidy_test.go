@@ -39,8 +39,11 @@ var mayImport = map[string][]string{
 		"internal/child", "internal/listen", "internal/output", "internal/plan", "internal/pool",
 		"internal/scoreboard", "masterproto",
 	},
+	// operator answers the control socket from what the master knows.
+	"internal/operator": {"internal/control", "internal/master", "internal/plan", "internal/pool", "internal/scoreboard"},
 	"internal/masterd": {
-		"internal/child", "internal/maillog", "internal/master", "internal/mastercf", "internal/plan",
+		"internal/child", "internal/control", "internal/maillog", "internal/master", "internal/mastercf", "internal/operator",
+		"internal/plan",
 	},
 	"internal/demo":    {"internal/master", "internal/plan", "internal/pool", "worker", "masterproto", "internal/maillog"},
 	"internal/install": {},
