@@ -13,6 +13,10 @@ type Picture struct {
 	// At is when the picture was drawn, Started when the daemon was.
 	At      int64 `json:"at"`
 	Started int64 `json:"started"`
+	// Stale is for how long the loop has not answered: this is the last picture
+	// that it has drawn, or, if there was none, one without services. 0 for a
+	// picture drawn just now.
+	Stale int64 `json:"stale,omitempty"`
 	// Reload is how the last reload went; nil if there has been none.
 	Reload *Reload `json:"reload,omitempty"`
 	// Closing tells that the daemon is being stopped, and that workers finish
@@ -28,6 +32,10 @@ type Picture struct {
 	// 0 without a limit over all.
 	Workers    int `json:"workers"`
 	WorkersMax int `json:"workers_max,omitempty"`
+	// Unmeasured is how many workers have no memory and CPU figures although
+	// they were asked for: there are too many, they could not be read, or they
+	// ended meanwhile. Those of their services fall short by them.
+	Unmeasured int `json:"unmeasured,omitempty"`
 	// Services are in the order of the configuration; behind them those that are
 	// gone from it and wait for their last worker.
 	Services []Service `json:"services"`
@@ -149,9 +157,15 @@ type Address struct {
 // Counts is what has happened to a service since the daemon was started. They
 // never get smaller, also over reloads.
 type Counts struct {
-	Births      uint64 `json:"births"`
-	Stillbirths uint64 `json:"stillbirths"` // births that brought no process
-	// Deaths by reason. Their sum is that of all deaths.
+	// Births is how many processes were made for it. Those that live are Births
+	// less all Deaths.
+	Births uint64 `json:"births"`
+	// Stillbirths is how many births brought no worker: no process could be made,
+	// or it could not be prepared or execute the program. A process that got so
+	// far counts as a birth and as a failed death too.
+	Stillbirths uint64 `json:"stillbirths"`
+	// Deaths by reason. Whether a death was for want of memory is asked of the
+	// kernel first, so that it may be counted a moment later.
 	Deaths Deaths `json:"deaths"`
 	// Clients is how many were taken, where the protocol tells.
 	Clients uint64 `json:"clients"`
