@@ -1,0 +1,158 @@
+package scoreboard
+
+import (
+	"strconv"
+	"strings"
+)
+
+// This file holds the sentences of a story that are about the past and the
+// future: what was seen, and what brood does next.
+
+// atEase completes "SERVICE is STATE" where nothing is wrong.
+func (s *Service) atEase() string {
+	switch {
+	case s.Living() == 0:
+		return ", and nothing is wrong: no client needs a worker at the moment; the next one gets one"
+	case s.Opaque:
+		return ", and nothing is wrong: " + count(s.Living(), "worker") + " of " + limitText(s.Limit)
+	}
+	return ", and nothing is wrong: " + count(s.Busy, "worker") + " busy, " + strconv.Itoa(s.Idle) + " idle, of " + limitText(s.Limit)
+}
+
+func limitText(limit int) string {
+	if limit == 0 {
+		return "any number"
+	}
+	return strconv.Itoa(limit)
+}
+
+// happened is what the counts and the last deaths tell.
+func (s *Service) happened(p *Picture) []string {
+	var all []string
+	if d := s.Failure; d != nil {
+		all = append(all, d.told(p, "The last that failed: "))
+		all = append(all, d.saidLast()...)
+		if d.Place != "" {
+			all = append(all, "When it was ended: "+sentence(d.Place))
+		}
+	}
+	if d := s.Death; d != nil && (s.Failure == nil || d.At != s.Failure.At || d.PID != s.Failure.PID) {
+		all = append(all, d.told(p, "The last that ended: "))
+	}
+	if s.Failures > 0 {
+		all = append(all, sentence(count(s.Failures, "birth")+" failed in a row"))
+	}
+	return append(all, s.sums(p))
+}
+
+// told is the sentence about one death.
+func (d *Death) told(p *Picture, title string) string {
+	who := "a birth"
+	if d.PID != 0 {
+		who = "worker " + strconv.Itoa(int(d.PID))
+	}
+	text := title + who + " " + d.ending() + " " + p.ago(d.At)
+	if d.Cause == "" {
+		text += ", at the age of " + Span(d.Age) + ", after " + count(d.Uses, "client")
+	}
+	if d.Busy {
+		text += "; it had a client"
+	}
+	return text + "."
+}
+
+// wordsMost is how many of the last words a story repeats.
+const wordsMost = 6
+
+// saidLast repeats what a worker said, when it was more than the one line that
+// the proof has.
+func (d *Death) saidLast() []string {
+	if len(d.Words) < 2 {
+		return nil
+	}
+	words := d.Words[max(0, len(d.Words)-wordsMost):]
+	said := make([]string, 0, len(words)+1)
+	said = append(said, "It said last:")
+	for _, w := range words {
+		said = append(said, "| "+w)
+	}
+	return said
+}
+
+// sums is all that has happened, in one sentence.
+func (s *Service) sums(p *Picture) string {
+	c := &s.Counts
+	text := "Since broodd started, " + p.ago(p.Started) + ": " + count(c.Births, "birth")
+	var ends []string
+	for _, end := range []struct {
+		n    uint64
+		name string
+	}{
+		{c.Deaths.Done, "done"},
+		{c.Deaths.Asked, "asked to go"},
+		{c.Deaths.Failed, "failed"},
+		{c.Deaths.Crashed, "crashed"},
+		{c.Deaths.Memory, "out of memory"},
+		{c.Deaths.Killed, "killed by brood"},
+	} {
+		if end.n > 0 {
+			ends = append(ends, strconv.FormatUint(end.n, 10)+" "+end.name)
+		}
+	}
+	if c.Stillbirths > 0 {
+		text += " and " + strconv.FormatUint(c.Stillbirths, 10) + " that brought no process"
+	}
+	if c.Clients > 0 {
+		text += ", " + count(c.Clients, "client")
+	}
+	text += ", " + count(c.Deaths.Total(), "death")
+	if len(ends) > 0 {
+		text += " (" + strings.Join(ends, ", ") + ")"
+	}
+	if c.Throttles > 0 {
+		text += ", " + count(c.Throttles, "throttle")
+	}
+	if c.Saturated > 0 {
+		text += "; full for " + Span(c.Saturated) + " together"
+	}
+	return text + "."
+}
+
+// next is what brood does by itself, and when.
+func (s *Service) next(p *Picture, state State) []string {
+	var all []string
+	add := func(text string) { all = append(all, text) }
+	switch state {
+	case "throttled":
+		if s.Watching || s.Queue > 0 || s.Min+s.Spare > 0 {
+			add("No birth is tried for another " + p.until(s.ThrottledUntil) + "; then one alone, and the others when that goes well.")
+		} else {
+			add("No birth is tried for another " + p.until(s.ThrottledUntil) + "; then one alone, for the first client.")
+		}
+	case "probing":
+		add("One birth is being tried; when that goes well, the others follow.")
+	case "gave-up":
+		add(map[string]string{
+			"hold":  "Nothing more is tried. The sockets stay open, and clients wait (on_give_up = \"hold\").",
+			"close": "Nothing more is tried. The sockets are closed, and clients are refused (on_give_up = \"close\").",
+			"exit":  "broodd ends, as on_give_up = \"exit\" asks.",
+			"":      "Nothing more is tried.",
+		}[s.OnGiveUp])
+	case "broken":
+		add("The next client is the next try.")
+	case "missing":
+		add("It is tried again every few seconds; the other services serve.")
+	case "full":
+		add("Clients wait in the kernel's queue, and none is refused before that is full.")
+	}
+	if s.able() > 0 && (state == "throttled" || state == "probing") {
+		add(sentence(count(s.able(), "worker") + " from before " + plural(s.able(), "goes", "go") + " on serving"))
+	}
+	if s.Queue > 0 && state != "full" {
+		add(sentence(count(s.Queue, "client") + " " + plural(s.Queue, "waits", "wait") + " in the queue, the oldest for " + Span(s.QueueAge)))
+	}
+	if s.StressUntil > p.At {
+		add("Stress is on for another " + p.until(s.StressUntil) + ".")
+	}
+	return all
+}

@@ -1,0 +1,273 @@
+package scoreboard
+
+import (
+	"strconv"
+	"strings"
+)
+
+// Story says why a service is as it is, in plain sentences, the most important
+// one first.
+type Story struct {
+	Service string `json:"service"`
+	State   State  `json:"state"`
+	Health  Health `json:"health"`
+	// Cause is what is wrong, and Proof what that was concluded from. When
+	// nothing is wrong, Cause says so.
+	Cause string `json:"cause"`
+	Proof string `json:"proof,omitempty"`
+	// Happened is what was seen, and how often.
+	Happened []string `json:"happened,omitempty"`
+	// Found is what an inspection of the machine has found since; it is not
+	// from the moment of the failure.
+	Found []string `json:"found_now,omitempty"`
+	// Next is what brood does by itself, Do what an operator can do.
+	Next []string `json:"next,omitempty"`
+	Do   []string `json:"do,omitempty"`
+}
+
+// Finding is one thing that an inspection of the machine has found.
+type Finding struct {
+	// About is what was looked at: "program", "interpreter", "library",
+	// "directory", "user", "port", "file" or "limit".
+	About string `json:"about"`
+	// Wrong tells that it alone would explain a failure.
+	Wrong bool `json:"wrong"`
+	// Text is what was found, Do what could be done about it; sentences.
+	Text string `json:"text"`
+	Do   string `json:"do,omitempty"`
+}
+
+// Why tells the story of a service. The findings may be nil.
+func (s *Service) Why(p *Picture, findings []Finding) Story {
+	health, _ := s.Health(p)
+	st := Story{Service: s.Title(p), State: s.State(p), Health: health}
+	c := s.trouble(p, st.State)
+	if r := p.Reload; r != nil && r.Refused != nil && st.Health == Ready {
+		c = refused(p, r)
+	}
+	c.confirm(findings)
+	joint := ": "
+	if c.text == "" {
+		c.text, joint = s.atEase(), ""
+	}
+	st.Cause = sentence(st.Service + " is " + string(st.State) + joint + c.text)
+	st.Proof = c.proof
+	st.Happened = s.happened(p)
+	st.Next = s.next(p, st.State)
+	st.Do = append(st.Do, c.do...)
+	if st.State == "throttled" || st.State == "gave-up" || st.State == "broken" {
+		st.Do = append(st.Do, "\"brood reset "+st.Service+"\" tries at once, when it is mended.")
+	}
+	for _, f := range findings {
+		st.Found = append(st.Found, f.Text)
+	}
+	return st
+}
+
+// Lines is the story for a terminal: the cause, its proof, and then blocks that
+// each begin with a title and are empty where there is nothing to say.
+func (st Story) Lines() (cause, proof string, blocks []Block) {
+	return st.Cause, st.Proof, []Block{
+		{"What happened", st.Happened},
+		{"Found now", st.Found},
+		{"What brood does", st.Next},
+		{"What you can do", st.Do},
+	}
+}
+
+// Block is a part of a story.
+type Block struct {
+	Title     string
+	Sentences []string
+}
+
+// trouble is the cause of the state that a service is in; an empty one if there
+// is nothing wrong.
+func (s *Service) trouble(p *Picture, state State) cause {
+	switch state {
+	case "leaving", "draining", "paused":
+		return s.byOrder(p, state)
+	case "missing":
+		return s.notListening()
+	case "hung":
+		return s.hung()
+	case "full":
+		return s.saturated(p)
+	}
+	d := s.Failure
+	if d == nil {
+		if s.Deaf > 0 {
+			return s.hung()
+		}
+		return cause{}
+	}
+	c := s.causeOf(d)
+	switch {
+	case state == "throttled", state == "probing", state == "gave-up", state == "broken":
+		return c
+	case s.Deaf > 0:
+		return s.hung()
+	case p.At-d.At < fresh:
+		c.text = "but " + p.ago(d.At) + " " + c.text
+		return c
+	}
+	return cause{}
+}
+
+// byOrder explains what an operator has asked for.
+func (s *Service) byOrder(p *Picture, state State) cause {
+	left := count(s.Living(), "worker")
+	switch {
+	case state == "leaving":
+		return cause{text: "it is gone from the configuration, and " + left + " finish what they have"}
+	case state == "paused":
+		return cause{
+			text: "an operator has paused it; clients wait in the queue, and no worker takes them",
+			do:   []string{"\"brood resume " + s.Title(p) + "\" lets it go on."},
+		}
+	case p.Closing:
+		return cause{text: "broodd is being stopped; " + left + " finish what they have"}
+	}
+	return cause{
+		text: "an operator is draining it; it takes no new client, and " + left + " finish what they have",
+		do:   []string{"\"brood resume " + s.Title(p) + "\" lets it take clients again."},
+	}
+}
+
+// notListening explains sockets that could not be opened.
+func (s *Service) notListening() cause {
+	c := cause{text: "its sockets cannot be opened", proof: sentence(s.MissingWhy)}
+	why, at := s.MissingWhy, "the address of its socket"
+	if len(s.Listen) > 0 {
+		at = s.Listen[0].Address
+	}
+	if step, _ := parseCause(why); step != "" {
+		at = step[strings.LastIndexByte(step, ' ')+1:]
+	}
+	switch {
+	case strings.Contains(why, "address already in use"):
+		c.text = "its address is taken by somebody else (" + at + ")"
+		c.do = []string{"Stop the other one, or change listen in " + s.place() + "."}
+	case strings.Contains(why, "cannot assign requested address"):
+		c.text = "this machine does not have the address " + at
+		c.do = []string{"\"ip addr\" has the addresses there are; change listen in " + s.place() + "."}
+	case strings.Contains(why, "no such file or directory"):
+		c.text = "the directory of its socket does not exist (" + at + ")"
+		c.do = []string{"Make that directory, or change listen in " + s.place() + "."}
+	case strings.Contains(why, "permission denied"):
+		c.text = "brood may not open its socket (" + at + ")"
+		c.do = []string{"Run broodd as a user who may, or change listen in " + s.place() + "."}
+	case why != "":
+		c.text += ": " + why
+		c.proof = ""
+	}
+	return c
+}
+
+// hung explains workers that do not take clients.
+func (s *Service) hung() cause {
+	c := cause{
+		text: "a worker hangs: it has left its clients waiting",
+		do:   []string{"See what a worker waits for: \"brood status " + s.Name + "\" has the pids; /proc/PID/stack, strace -p PID."},
+	}
+	if s.Deaf > 1 {
+		c.text = count(s.Deaf, "worker") + " hang: they have left their clients waiting"
+	}
+	var pids []string
+	for _, w := range s.Workers {
+		if w.State == "deaf" {
+			pids = append(pids, strconv.Itoa(int(w.PID)))
+		}
+	}
+	if len(pids) > 0 {
+		c.proof = "It is not counted on any more: worker " + join(pids) + "."
+	}
+	return c
+}
+
+// saturated explains a pool in which all are busy.
+func (s *Service) saturated(p *Picture) cause {
+	c := cause{do: []string{"Raise workers.max in " + s.place() + " (\"brood scale " + s.Title(p) + " MAX\" until the next reload), or have clients served faster."}}
+	if p.Mode == "postfix" {
+		c.do = []string{"Raise the process limit of the service in " + s.place() + " (column maxproc), or have clients served faster."}
+	}
+	switch {
+	case s.Waiting && s.Living() < s.Limit:
+		c.text = "a limit over several services is reached, and " + count(s.Queue, "client") + " wait for a worker of this one"
+		c.do = []string{"Raise the ceiling or brood.max_workers in " + s.File + "."}
+		return c
+	case s.Deaf > 0 && s.Deaf == s.Living():
+		return s.hung()
+	}
+	c.text = "all " + count(s.Limit, "worker") + " that it may have are busy"
+	if s.Limit == 1 {
+		c.text = "the one worker that it may have is busy"
+	}
+	if s.Queue > 0 {
+		c.text += ", and " + count(s.Queue, "client") + " " + plural(s.Queue, "waits", "wait") + " in the queue"
+	}
+	var proof []string
+	if s.Queue > 0 {
+		proof = append(proof, "the oldest has waited for "+Span(s.QueueAge))
+	}
+	if oldest := s.longestBusy(p); oldest > 0 {
+		proof = append(proof, "one worker has been with its client for "+Span(oldest))
+	}
+	if s.Job.Count > 0 {
+		proof = append(proof, "a client takes "+Span(s.Job.Sum/int64(s.Job.Count))+" on average")
+	}
+	c.proof = sentence(strings.Join(proof, "; "))
+	return c
+}
+
+// longestBusy is how long a worker has been with its client, at most.
+func (s *Service) longestBusy(p *Picture) int64 {
+	longest := int64(0)
+	for _, w := range s.Workers {
+		if w.Busy > 0 {
+			longest = max(longest, p.At-w.Busy)
+		}
+	}
+	return longest
+}
+
+// refused explains that what the operator has written is not what is served.
+func refused(p *Picture, r *Reload) cause {
+	c := cause{
+		text: "it serves, but by the old configuration: the last reload was refused, " + p.ago(r.At),
+		do:   []string{"Correct that, and try with \"brood plan\"; then \"brood reload\"."},
+	}
+	if len(r.Refused) > 0 {
+		c.proof = sentence(r.Refused[0])
+	}
+	if len(r.Refused) > 1 {
+		c.proof += " And " + count(len(r.Refused)-1, "other line") + ": \"brood plan\"."
+	}
+	return c
+}
+
+// confirm has what an inspection found settle what the facts left open.
+func (c *cause) confirm(findings []Finding) {
+	if c.text == "" {
+		return
+	}
+	for _, f := range findings {
+		if !f.Wrong {
+			continue
+		}
+		if c.weak {
+			c.text += "; probably because " + strings.TrimSuffix(f.Text, ".")
+			c.weak = false
+		}
+		if f.Do != "" {
+			c.do = append([]string{f.Do}, c.do...)
+		}
+	}
+}
+
+func plural[N int | uint64](n N, one, many string) string {
+	if n == 1 {
+		return one
+	}
+	return many
+}
