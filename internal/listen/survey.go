@@ -1,0 +1,194 @@
+package listen
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/brood-project/brood/internal/plan"
+)
+
+// Queue is what a Survey finds out about one listening socket.
+type Queue struct {
+	// Network, Port and Inode are the socket's; see QueueOf. The other fields
+	// are filled in.
+	Network plan.Network
+	Port    uint16
+	Inode   uint32
+
+	// Waiting is the number of clients that were not taken yet, Max how many the
+	// kernel lets wait (it refuses or ignores more): the backlog asked for, cut
+	// to net.core.somaxconn. Max is 0 where the kernel did not tell.
+	Waiting, Max int
+	// Age is for how long the client at the head has been waiting: with TCP
+	// since its connection was complete, as the kernel knows; with a unix socket
+	// at least since the first Look that saw it, which may be later than it came.
+	// 0 means not known, or not waiting.
+	Age time.Duration
+
+	family byte
+	addr   [16]byte
+}
+
+// QueueOf is the question about a socket; false for those without an accept
+// queue that can be surveyed.
+func QueueOf(s *Socket) (Queue, bool) {
+	e := &s.Endpoint
+	return Queue{Network: e.Network, Port: uint16(e.Port), Inode: s.inode}, e.Network == plan.NetTCP || e.Network == plan.NetUnix
+}
+
+// Survey asks the kernel about all listening sockets at once, which takes one
+// pass over its tables, however many there are, where Waiting takes one for each
+// socket. It knows sockets by their numbers and needs none of their descriptors.
+//
+// It is safe for use by several goroutines, and none of them keeps a Waiting
+// waiting. Its own descriptor is opened at once, so that it can answer later
+// when no other can be opened.
+type Survey struct {
+	mu  sync.Mutex
+	fd  int
+	seq uint32
+	// lines are the clients that stood in each unix socket's queue at the last
+	// Look, by the number of that socket.
+	lines map[uint32][]waiter
+}
+
+// NewSurvey is a Survey that is ready to Look. An error is one of the kernel's,
+// of sock_diag(7).
+func NewSurvey() (*Survey, error) {
+	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_SOCK_DIAG)
+	if err != nil {
+		return nil, fmt.Errorf("cannot open netlink socket: %w", err)
+	}
+	// The kernel always answers; should it not, nobody waits for ever.
+	_ = unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: 1})
+	return &Survey{fd: fd}, nil
+}
+
+// Close gives back the descriptor; every later Look fails.
+func (s *Survey) Close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.fd >= 0 {
+		unix.Close(s.fd)
+		s.fd = -1
+	}
+}
+
+// Look fills in the queues. What could not be found out stays 0; the error says
+// why, and the rest is filled in all the same. It takes a few milliseconds
+// among thousands of sockets.
+func (s *Survey) Look(queues []Queue) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.fd < 0 {
+		return errors.New("cannot count the queues: the survey is closed")
+	}
+	find := make(map[uint32]*Queue, len(queues))
+	var tcp, path bool
+	for i := range queues {
+		q := &queues[i]
+		find[q.Inode] = q
+		tcp = tcp || q.Network == plan.NetTCP
+		path = path || q.Network == plan.NetUnix
+	}
+	var errs []error
+	if path {
+		errs = append(errs, s.countUnix(find), s.ageUnix(queues, time.Now()))
+	}
+	if tcp {
+		errs = append(errs, s.countTCP(find), s.ageTCP(queues))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("cannot count the queues: %w", err)
+	}
+	return nil
+}
+
+// surveyBuffer is what the kernel fills at most with one part of an answer.
+const surveyBuffer = 32 << 10
+
+// ask sends a request and has each message of the answer be looked at. Calls may
+// take a while, so they are not made past the scheduler.
+func (s *Survey) ask(flags uint16, body []byte, each func(body []byte)) error {
+	s.seq++
+	if err := unix.Sendto(s.fd, s.message(flags, body), 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+		return err
+	}
+	buf := make([]byte, surveyBuffer)
+	for {
+		n, _, err := unix.Recvfrom(s.fd, buf, 0)
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		done, err := s.messages(buf[:n], each)
+		if done || err != nil {
+			return err
+		}
+		if flags&unix.NLM_F_DUMP == 0 {
+			return nil
+		}
+	}
+}
+
+// message puts the header of netlink(7) in front of a request.
+func (s *Survey) message(flags uint16, body []byte) []byte {
+	ne := binary.NativeEndian
+	m := make([]byte, 0, unix.NLMSG_HDRLEN+len(body))
+	m = ne.AppendUint32(m, uint32(unix.NLMSG_HDRLEN+len(body)))
+	m = ne.AppendUint16(m, unix.SOCK_DIAG_BY_FAMILY)
+	m = ne.AppendUint16(m, unix.NLM_F_REQUEST|flags)
+	m = ne.AppendUint32(m, s.seq)
+	m = ne.AppendUint32(m, 0)
+	return append(m, body...)
+}
+
+// messages takes the messages of one part of an answer; what is left of the
+// answer to an earlier question is skipped.
+func (s *Survey) messages(buf []byte, each func(body []byte)) (done bool, err error) {
+	ne := binary.NativeEndian
+	for len(buf) >= unix.NLMSG_HDRLEN {
+		length, kind, seq := int(ne.Uint32(buf)), ne.Uint16(buf[4:]), ne.Uint32(buf[8:])
+		if length < unix.NLMSG_HDRLEN || length > len(buf) {
+			return true, unix.EBADMSG
+		}
+		body := buf[unix.NLMSG_HDRLEN:length]
+		buf = buf[min(len(buf), (length+3)&^3):]
+		switch {
+		case seq != s.seq:
+		case kind == unix.NLMSG_DONE:
+			return true, nil
+		case kind == unix.NLMSG_ERROR:
+			if len(body) < 4 {
+				return true, unix.EBADMSG
+			}
+			return true, unix.Errno(-int32(ne.Uint32(body)))
+		default:
+			each(body)
+		}
+	}
+	return false, nil
+}
+
+// attribute finds one among the attributes of a message; nil if it is not there.
+func attribute(attrs []byte, kind uint16) []byte {
+	ne := binary.NativeEndian
+	for len(attrs) >= unix.SizeofRtAttr {
+		length := int(ne.Uint16(attrs))
+		if length < unix.SizeofRtAttr || length > len(attrs) {
+			return nil
+		}
+		if ne.Uint16(attrs[2:]) == kind {
+			return attrs[unix.SizeofRtAttr:length]
+		}
+		attrs = attrs[min(len(attrs), (length+3)&^3):]
+	}
+	return nil
+}

@@ -1,0 +1,241 @@
+package listen
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/brood-project/brood/internal/plan"
+)
+
+func newSurvey(t testing.TB) *Survey {
+	t.Helper()
+	s, err := NewSurvey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	return s
+}
+
+// queuesOf is the questions about sockets.
+func queuesOf(sockets ...*Socket) (queues []Queue) {
+	for _, s := range sockets {
+		if q, ok := QueueOf(s); ok {
+			queues = append(queues, q)
+		}
+	}
+	return queues
+}
+
+// visit connects a client to a unix socket and leaves it there.
+func visit(t *testing.T, s *Socket) {
+	t.Helper()
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Close(fd) })
+	if err := unix.Connect(fd, &unix.SockaddrUnix{Name: s.Endpoint.Path}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// accept takes the client at the head of a queue.
+func accept(t *testing.T, s *Socket) {
+	t.Helper()
+	fd, _, err := unix.Accept(s.FD)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Close(fd) })
+}
+
+// passed waits until a time has passed of which the kernel keeps count.
+func passed(t *testing.T, since time.Time, span time.Duration) {
+	t.Helper()
+	timer := time.NewTimer(time.Until(since.Add(span)))
+	<-timer.C
+}
+
+// surveyed are sockets of every kind that has a queue of clients.
+func surveyed(t *testing.T) []*Socket {
+	dir := t.TempDir()
+	var all []*Socket
+	for _, e := range []plan.Endpoint{
+		tcpEndpoint("127.0.0.1", freePort(t)),
+		tcpEndpoint("::1", freePort(t)),
+		tcpEndpoint("", freePort(t)),
+		unixEndpoint(filepath.Join(dir, "s")),
+		unixEndpoint("@brood-survey" + strings.ReplaceAll(dir, "/", "-")),
+	} {
+		all = append(all, mustOpen(t, e))
+	}
+	return all
+}
+
+// The survey agrees with what each socket says of itself.
+func TestSurveyCounts(t *testing.T) {
+	all, s := surveyed(t), newSurvey(t)
+	for clients := range 4 {
+		queues := queuesOf(all...)
+		if err := s.Look(queues); err != nil {
+			t.Fatal(err)
+		}
+		for i, q := range queues {
+			if n := waiting(t, all[i]); q.Waiting != n || n != clients || q.Max != 10 {
+				t.Errorf("%s: %d of %d wait; it says %d; there are %d", Describe(all[i].Endpoint), q.Waiting, q.Max, n, clients)
+			}
+			answers(t, all[i].Endpoint)
+		}
+	}
+}
+
+// The kernel cuts a backlog, and is asked how far.
+func TestSurveyBacklogIsCut(t *testing.T) {
+	e := unixEndpoint(filepath.Join(t.TempDir(), "s"))
+	e.Backlog = 1 << 30
+	queues := queuesOf(mustOpen(t, e))
+	if err := newSurvey(t).Look(queues); err != nil {
+		t.Fatal(err)
+	}
+	if m := queues[0].Max; m < 1 || m >= 1<<30 {
+		t.Errorf("%d may wait", m)
+	}
+}
+
+// Only the age of a connection that waits counts, and it goes with it.
+func TestSurveyAgeTCP(t *testing.T) {
+	s := newSurvey(t)
+	for _, sock := range surveyed(t)[:3] {
+		name := Describe(sock.Endpoint)
+		began := time.Now()
+		answers(t, sock.Endpoint)
+		passed(t, began, 60*time.Millisecond)
+		queues := queuesOf(sock)
+		if err := s.Look(queues); err != nil {
+			t.Fatal(err)
+		}
+		if age := queues[0].Age; age < 40*time.Millisecond || age > time.Since(began)+20*time.Millisecond {
+			t.Errorf("%s: age %v after %v", name, age, time.Since(began))
+		}
+		answers(t, sock.Endpoint)
+		accept(t, sock)
+		second := time.Now()
+		queues = queuesOf(sock)
+		if err := s.Look(queues); err != nil {
+			t.Fatal(err)
+		}
+		if q := queues[0]; q.Waiting != 1 || q.Age > time.Since(second)+20*time.Millisecond {
+			t.Errorf("%s: %d wait, for %v, after the first was taken", name, q.Waiting, q.Age)
+		}
+	}
+}
+
+// A client at a unix socket has been waiting since it was first seen, wherever in
+// the queue that was.
+func TestSurveyAgeUnix(t *testing.T) {
+	s, sock := newSurvey(t), mustOpen(t, unixEndpoint(filepath.Join(t.TempDir(), "s")))
+	look := func() Queue {
+		queues := queuesOf(sock)
+		if err := s.Look(queues); err != nil {
+			t.Fatal(err)
+		}
+		return queues[0]
+	}
+	visit(t, sock)
+	visit(t, sock)
+	if q := look(); q.Age != 0 || q.Waiting != 2 {
+		t.Errorf("%+v at the first look", q)
+	}
+	first := time.Now()
+	passed(t, first, 30*time.Millisecond)
+	visit(t, sock)
+	accept(t, sock)
+	if q := look(); q.Age < 30*time.Millisecond || q.Age > time.Since(first)+time.Millisecond*20 {
+		t.Errorf("%+v: the second client was seen %v ago", q, time.Since(first))
+	}
+	second := time.Now()
+	accept(t, sock)
+	if q := look(); q.Waiting != 1 || q.Age > time.Since(second)+time.Millisecond*20 {
+		t.Errorf("%+v: the third client was seen %v ago", q, time.Since(second))
+	}
+	accept(t, sock)
+	if q := look(); q.Waiting != 0 || q.Age != 0 {
+		t.Errorf("%+v of an empty queue", q)
+	}
+}
+
+// Ports may be many: the kernel takes the whole program.
+func TestSurveyManyPorts(t *testing.T) {
+	s := newSurvey(t)
+	var all []*Socket
+	for range 40 {
+		sock := mustOpen(t, tcpEndpoint("127.0.0.1", freePort(t)))
+		answers(t, sock.Endpoint)
+		all = append(all, sock)
+	}
+	passed(t, time.Now(), 20*time.Millisecond)
+	queues := queuesOf(all...)
+	if err := s.Look(queues); err != nil {
+		t.Fatal(err)
+	}
+	for i, q := range queues {
+		if q.Waiting != 1 || q.Age == 0 {
+			t.Errorf("port %d of 40: %+v", i, q)
+		}
+	}
+}
+
+func TestSurveyClosed(t *testing.T) {
+	s := newSurvey(t)
+	s.Close()
+	if s.Look(nil) == nil {
+		t.Error("a closed survey looks")
+	}
+}
+
+// FuzzSurvey: whatever the kernel says, reading it stays within bounds.
+func FuzzSurvey(f *testing.F) {
+	f.Add([]byte{})
+	f.Add(make([]byte, 40))
+	f.Fuzz(func(t *testing.T, answer []byte) {
+		s := &Survey{}
+		_, _ = s.messages(answer, func(m []byte) {
+			if len(m) >= inetDiagMsgLen {
+				_ = attribute(m[inetDiagMsgLen:], inetDiagInfo)
+				_ = listenerOf(m, []*Queue{{}})
+			}
+			_ = waitersOf(attribute(m, unixDiagIcons), nil, time.Time{})
+		})
+	})
+}
+
+// BenchmarkSurvey counts the queues of thousands of sockets.
+func BenchmarkSurvey(b *testing.B) {
+	for _, count := range []int{10, 5000} {
+		b.Run(fmt.Sprint(count), func(b *testing.B) {
+			dir := b.TempDir()
+			var all []*Socket
+			for i := range count {
+				sock, err := Open(unixEndpoint(filepath.Join(dir, fmt.Sprint(i))))
+				if err != nil {
+					b.Fatal(err)
+				}
+				defer sock.Close()
+				all = append(all, sock)
+			}
+			s := newSurvey(b)
+			queues := queuesOf(all...)
+			for b.Loop() {
+				if err := s.Look(queues); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
