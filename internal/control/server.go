@@ -2,7 +2,13 @@ package control
 
 import (
 	"context"
-	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Options are what a server has to know. The zero value serves.
@@ -11,36 +17,137 @@ type Options struct {
 	Brood string
 	// OperateGroups are the numbers of the groups whose members may operate.
 	OperateGroups []uint32
-	// Others is the role of everybody else; the zero value is Read, and None
-	// is said by OthersNone.
-	Others     Role
-	OthersNone bool
+	// Others is the role of everybody else; nil is Read.
+	Others *Role
 }
 
-// Handler carries requests out. Handle is called in a goroutine of each
-// connection, for requests that are well-formed and allowed to who. send makes
-// a line of an intermediate value, with "more": true; it is for one goroutine at
-// a time, waits while the client does not read, and fails when it has not read
-// for too long. What Handle returns is the last line; an error that is an *Error
-// goes out as it is, any other with code Failed. ctx ends when the client hangs
-// up or the server is closed. Hello is answered by the server itself.
+// Handler carries requests out. Handle is called in the goroutine of each
+// connection, for requests that are well-formed and that who may ask; hello is
+// answered without it.
+//
+// send makes a line of an intermediate value, with "more": true. It is for one
+// goroutine at a time, waits while the client does not read, and fails when the
+// client has not read for too long. What Handle returns is the last line; an
+// error that is an *Error goes out as it is, any other with the code Failed. A
+// picture for a role below Operate goes out redacted, whoever made it.
+//
+// ctx ends when the client hangs up or the server is closed.
 type Handler interface {
 	Handle(ctx context.Context, who Peer, req *Request, send func(v any) error) (any, error)
 }
 
-// Server is the daemon's end.
-type Server struct{}
+// Server is the daemon's end. While nobody asks it holds two descriptors and
+// one goroutine that waits in the runtime's poller, and nothing in it wakes up.
+type Server struct {
+	path    string
+	own     file
+	opts    Options
+	times   times
+	handler Handler
+	ctx     context.Context
+	cancel  context.CancelFunc
+	// listener is non-blocking, for the runtime's poller.
+	listener *os.File
+	raw      syscall.RawConn
+	// freed tells that a connection has ended, to an acceptor that lacks
+	// descriptors.
+	freed chan struct{}
+	wait  sync.WaitGroup
 
-// Listen opens the socket at path, for all users: the table of roles decides,
-// not the file's mode. A socket that is left over is replaced.
+	mu    sync.Mutex
+	conns map[*conn]struct{}
+	// reserve is a descriptor that is given up for a client when there is no
+	// other; nil while a client uses it, or another part of the daemon was
+	// faster.
+	reserve *os.File
+}
+
+// Listen opens the socket at path; its directory stays as it is. All users may
+// connect: the table of roles decides, not the file's mode. A socket that
+// nobody listens at is replaced. Anything else there is an error, one that
+// another brood answers at as well.
 func Listen(path string, opts Options) (*Server, error) {
-	return nil, errors.New("cannot listen: not built yet")
+	fd, own, err := listenAt(path)
+	if err != nil {
+		return nil, fmt.Errorf("cannot open the control socket %s: %w", path, err)
+	}
+	s := &Server{
+		path: path, own: own, opts: opts, times: usualTimes,
+		listener: os.NewFile(uintptr(fd), path), freed: make(chan struct{}, 1), conns: map[*conn]struct{}{},
+	}
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	if err := s.prepare(); err != nil {
+		s.Close()
+		return nil, fmt.Errorf("cannot open the control socket %s: %w", path, err)
+	}
+	return s, nil
+}
+
+// prepare gets what a server needs beside its socket.
+func (s *Server) prepare() (err error) {
+	// A file that the poller does not take cannot have a deadline.
+	if err = s.listener.SetReadDeadline(time.Time{}); err != nil {
+		return err
+	}
+	if s.raw, err = s.listener.SyscallConn(); err != nil {
+		return err
+	}
+	return s.refill()
+}
+
+// refill takes a descriptor in reserve. It names a place and can do nothing.
+func (s *Server) refill() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.reserve != nil || s.ctx.Err() != nil {
+		return nil
+	}
+	fd, err := unix.Open("/", unix.O_PATH|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	s.reserve = os.NewFile(uintptr(fd), "reserve")
+	return nil
 }
 
 // Serve begins to answer with h, and returns at once.
-func (s *Server) Serve(h Handler) {}
+func (s *Server) Serve(h Handler) {
+	s.handler = h
+	s.wait.Go(s.accept)
+}
 
 // Close ends the server: it removes the socket's file if that is still its own,
-// ends the contexts of all handlers, and waits a short while for answers under
-// way. It is not for a Handler to call.
-func (s *Server) Close() error { return nil }
+// ends the contexts of all handlers, and waits a second at most for answers
+// under way. It is not for a Handler to call.
+func (s *Server) Close() error {
+	if s.ctx.Err() != nil {
+		return nil
+	}
+	removeOwn(s.path, s.own)
+	s.mu.Lock()
+	s.cancel()
+	for c := range s.conns {
+		c.interrupt()
+	}
+	if s.reserve != nil {
+		s.reserve.Close()
+		s.reserve = nil
+	}
+	s.mu.Unlock()
+	s.listener.Close()
+	done := make(chan struct{})
+	go func() {
+		s.wait.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-time.After(s.times.farewell):
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.conns {
+		c.file.SetDeadline(past)
+	}
+	return nil
+}
