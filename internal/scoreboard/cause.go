@@ -8,13 +8,15 @@ import (
 
 // cause is why something failed, as far as the facts tell.
 type cause struct {
-	// text completes "SERVICE is STATE: ", proof is what it was concluded from.
+	// text completes "SERVICE is STATE: ", or ", but " where past is set; proof is what it was concluded from.
 	text, proof string
 	// do is what the operator can do, a sentence each.
 	do []string
 	// weak tells that the facts do not say why, so that what an inspection
 	// finds goes first.
 	weak bool
+	// past tells that the service goes on.
+	past bool
 }
 
 // causeOf concludes from a death why it happened. What the kernel and brood know
@@ -33,7 +35,7 @@ func (s *Service) causeOf(d *Death) cause {
 	if says, line, found := heard(d.Words); says != nil {
 		return cause{
 			text:  fill(says.cause, found, line) + s.whereLooked(says),
-			proof: "Its last words: " + quote(line) + ", then " + d.ending() + ".",
+			proof: "Its last words: " + quote(line) + "; it " + d.ending() + ".",
 			do:    []string{sentence(fill(says.do, found, line))},
 		}
 	}
@@ -171,7 +173,7 @@ func (s *Service) killedBy(d *Death) cause {
 		c.text += ": " + sig.meaning
 	}
 	if last := telling(d.Words); last != "" {
-		c.proof = "Its last words: " + quote(last) + ", then " + d.ending() + d.inHand() + "."
+		c.proof = "Its last words: " + quote(last) + "; it " + d.ending() + d.inHand() + "."
 	}
 	switch {
 	case d.Signal == 9:
@@ -233,7 +235,7 @@ func (d *Death) ending() string {
 	case d.Cause != "":
 		return "could not be started"
 	case d.Signal != 0 && d.Core:
-		return "was killed by " + SignalName(d.Signal) + " and dumped its memory"
+		return "was killed by " + SignalName(d.Signal) + " (core dumped)"
 	case d.Signal != 0:
 		return "was killed by " + SignalName(d.Signal)
 	}
@@ -286,7 +288,7 @@ func parseCause(text string) (step, reason string) {
 }
 
 // quoteMost is how much of a line is repeated.
-const quoteMost = 240
+const quoteMost = 400
 
 // quote puts a line of a program between quotes, cut where it is long.
 func quote(line string) string {
@@ -296,14 +298,18 @@ func quote(line string) string {
 	return "\"" + line + "\""
 }
 
+// stop ends a sentence.
+func stop(text string) string {
+	if strings.HasSuffix(text, ".") {
+		return text
+	}
+	return text + "."
+}
+
 // sentence makes a text one: a large letter first, a full stop last.
 func sentence(text string) string {
 	if text == "" {
 		return ""
 	}
-	text = strings.ToUpper(text[:1]) + text[1:]
-	if strings.HasSuffix(text, ".") {
-		return text
-	}
-	return text + "."
+	return stop(strings.ToUpper(text[:1]) + text[1:])
 }

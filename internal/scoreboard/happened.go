@@ -30,14 +30,14 @@ func limitText(limit int) string {
 func (s *Service) happened(p *Picture) []string {
 	var all []string
 	if d := s.Failure; d != nil {
-		all = append(all, d.told(p, "The last that failed: "))
+		all = append(all, d.told(p, "The last failure"))
 		all = append(all, d.saidLast()...)
 		if d.Place != "" {
 			all = append(all, "When it was ended: "+sentence(d.Place))
 		}
 	}
 	if d := s.Death; d != nil && (s.Failure == nil || d.At != s.Failure.At || d.PID != s.Failure.PID) {
-		all = append(all, d.told(p, "The last that ended: "))
+		all = append(all, d.told(p, "The last end"))
 	}
 	if s.Failures > 0 {
 		all = append(all, sentence(count(s.Failures, "birth")+" failed in a row"))
@@ -47,16 +47,13 @@ func (s *Service) happened(p *Picture) []string {
 
 // told is the sentence about one death.
 func (d *Death) told(p *Picture, title string) string {
-	who := "a birth"
-	if d.PID != 0 {
-		who = "worker " + strconv.Itoa(int(d.PID))
+	text := title + ", " + p.ago(d.At) + ": "
+	if d.Cause != "" {
+		return text + "no worker could be started."
 	}
-	text := title + who + " " + d.ending() + " " + p.ago(d.At)
-	if d.Cause == "" {
-		text += ", at the age of " + Span(d.Age) + ", after " + count(d.Uses, "client")
-	}
+	text += "worker " + strconv.Itoa(int(d.PID)) + " " + d.ending() + ", " + Span(d.Age) + " old, after " + count(d.Uses, "client")
 	if d.Busy {
-		text += "; it had a client"
+		text += ", with one more in hand"
 	}
 	return text + "."
 }

@@ -41,7 +41,20 @@ func (s *Service) State(p *Picture) State {
 	return "idle"
 }
 
-// Workers is how many there are, whatever they do.
+// phrase is the state as it follows the service's name.
+func (state State) phrase() string {
+	switch state {
+	case "gave-up":
+		return "has given up"
+	case "missing":
+		return "does not listen"
+	case "hung":
+		return "hangs"
+	}
+	return "is " + string(state)
+}
+
+// Living is how many workers there are, whatever they do.
 func (s *Service) Living() int { return s.Starting + s.Idle + s.Busy + s.Retiring + s.Deaf }
 
 // able is how many workers serve or could.

@@ -46,11 +46,7 @@ func (s *Service) Why(p *Picture, findings []Finding) Story {
 		c = refused(p, r)
 	}
 	c.confirm(findings)
-	joint := ": "
-	if c.text == "" {
-		c.text, joint = s.atEase(), ""
-	}
-	st.Cause = sentence(st.Service + " is " + string(st.State) + joint + c.text)
+	st.Cause = stop(st.Service + " " + st.State.phrase() + c.clause(s))
 	st.Proof = c.proof
 	st.Happened = s.happened(p)
 	st.Next = s.next(p, st.State)
@@ -62,23 +58,6 @@ func (s *Service) Why(p *Picture, findings []Finding) Story {
 		st.Found = append(st.Found, f.Text)
 	}
 	return st
-}
-
-// Lines is the story for a terminal: the cause, its proof, and then blocks that
-// each begin with a title and are empty where there is nothing to say.
-func (st Story) Lines() (cause, proof string, blocks []Block) {
-	return st.Cause, st.Proof, []Block{
-		{"What happened", st.Happened},
-		{"Found now", st.Found},
-		{"What brood does", st.Next},
-		{"What you can do", st.Do},
-	}
-}
-
-// Block is a part of a story.
-type Block struct {
-	Title     string
-	Sentences []string
 }
 
 // trouble is the cause of the state that a service is in; an empty one if there
@@ -108,7 +87,7 @@ func (s *Service) trouble(p *Picture, state State) cause {
 	case s.Deaf > 0:
 		return s.hung()
 	case p.At-d.At < fresh:
-		c.text = "but " + p.ago(d.At) + " " + c.text
+		c.text, c.past = p.ago(d.At)+" "+c.text, true
 		return c
 	}
 	return cause{}
@@ -234,16 +213,29 @@ func (s *Service) longestBusy(p *Picture) int64 {
 // refused explains that what the operator has written is not what is served.
 func refused(p *Picture, r *Reload) cause {
 	c := cause{
-		text: "it serves, but by the old configuration: the last reload was refused, " + p.ago(r.At),
-		do:   []string{"Correct that, and try with \"brood plan\"; then \"brood reload\"."},
+		text:  "the last reload was refused " + p.ago(r.At),
+		past:  true,
+		proof: "What is served is the configuration from before; nothing has changed.",
+		do:    []string{"Correct that, look at it with \"brood plan\", then \"brood reload\"."},
 	}
 	if len(r.Refused) > 0 {
-		c.proof = sentence(r.Refused[0])
+		c.text += ": " + strings.Replace(r.Refused[0], " error: ", " ", 1)
 	}
 	if len(r.Refused) > 1 {
-		c.proof += " And " + count(len(r.Refused)-1, "other line") + ": \"brood plan\"."
+		c.text += "; and " + count(len(r.Refused)-1, "more line")
 	}
 	return c
+}
+
+// clause is what follows "SERVICE is STATE".
+func (c *cause) clause(s *Service) string {
+	switch {
+	case c.text == "":
+		return s.atEase()
+	case c.past:
+		return ", but " + c.text
+	}
+	return ": " + c.text
 }
 
 // confirm has what an inspection found settle what the facts left open.
@@ -251,14 +243,18 @@ func (c *cause) confirm(findings []Finding) {
 	if c.text == "" {
 		return
 	}
+	settled := false
 	for _, f := range findings {
 		if !f.Wrong {
 			continue
 		}
-		if c.weak {
+		switch {
+		case c.weak:
 			c.text += "; probably because " + strings.TrimSuffix(f.Text, ".")
-			c.weak = false
+		case !settled:
+			c.proof = strings.TrimPrefix(c.proof+" "+f.Text, " ")
 		}
+		c.weak, settled = false, true
 		if f.Do != "" {
 			c.do = append([]string{f.Do}, c.do...)
 		}
