@@ -34,6 +34,10 @@ var broodd = sync.OnceValues(func() (string, error) {
 })
 
 func TestMain(m *testing.M) {
+	if role := os.Getenv(roleVariable); role != "" {
+		play(role, os.Args[1:])
+		os.Exit(0)
+	}
 	status := m.Run()
 	if path, err := broodd(); err == nil {
 		os.RemoveAll(filepath.Dir(path))
@@ -47,14 +51,26 @@ type daemon struct {
 	dir string
 	cmd *exec.Cmd
 	end chan error
+	// gone: the test has ended it already.
+	gone bool
 
 	mu  sync.Mutex
 	log bytes.Buffer
 }
 
 // start serves a brood.toml below a new directory with the files given.
-// {dir} in the configuration is that directory.
+// {dir} in the configuration is that directory, {self} this program, which plays
+// the role in roleVariable.
 func start(t *testing.T, toml string, files map[string]string) *daemon {
+	t.Helper()
+	d := prepare(t, toml, files)
+	d.run()
+	d.logged("daemon started")
+	return d
+}
+
+// prepare is a daemon that is still to be run. Its command may be changed before.
+func prepare(t *testing.T, toml string, files map[string]string) *daemon {
 	t.Helper()
 	path, err := broodd()
 	if err != nil {
@@ -68,13 +84,17 @@ func start(t *testing.T, toml string, files map[string]string) *daemon {
 	d.cmd = exec.Command(path)
 	d.cmd.Dir = d.dir
 	d.cmd.Stdout, d.cmd.Stderr = d, d
+	return d
+}
+
+// run starts the daemon; it is stopped when the test ends.
+func (d *daemon) run() {
+	d.t.Helper()
 	if err := d.cmd.Start(); err != nil {
-		t.Fatal(err)
+		d.t.Fatal(err)
 	}
 	go func() { d.end <- d.cmd.Wait() }()
-	t.Cleanup(d.stop)
-	d.logged("daemon started")
-	return d
+	d.t.Cleanup(d.stop)
 }
 
 func (d *daemon) write(name, text string) {
@@ -88,7 +108,8 @@ func (d *daemon) write(name, text string) {
 func (d *daemon) configure(toml string) {
 	d.t.Helper()
 	head := fmt.Sprintf("[brood]\nruntime = %q\n", filepath.Join(d.dir, "run"))
-	d.write("brood.toml", head+strings.ReplaceAll(toml, "{dir}", d.dir))
+	toml = strings.NewReplacer("{dir}", d.dir, "{self}", os.Args[0]).Replace(toml)
+	d.write("brood.toml", head+toml)
 }
 
 // Write takes what the daemon says.
@@ -131,8 +152,21 @@ func (d *daemon) eventually(what string, ok func() bool) {
 	}
 }
 
+// kill has the daemon end without a word.
+func (d *daemon) kill() {
+	d.t.Helper()
+	if err := d.cmd.Process.Kill(); err != nil {
+		d.t.Fatal(err)
+	}
+	<-d.end
+	d.gone = true
+}
+
 // stop ends the daemon with its workers, and wants it to end well.
 func (d *daemon) stop() {
+	if d.gone {
+		return
+	}
 	for range 2 {
 		_ = d.cmd.Process.Signal(syscall.SIGTERM)
 	}
@@ -193,4 +227,34 @@ func port(t *testing.T) int {
 	}
 	defer l.Close()
 	return l.Addr().(*net.TCPAddr).Port
+}
+
+// program writes a script that can be executed. It takes the place of an
+// earlier one in one step.
+func (d *daemon) program(name, text string) {
+	d.t.Helper()
+	d.write(name+".new", strings.ReplaceAll(text, "{self}", os.Args[0]))
+	path := filepath.Join(d.dir, name)
+	if err := os.Chmod(path+".new", 0o755); err != nil {
+		d.t.Fatal(err)
+	}
+	if err := os.Rename(path+".new", path); err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+// glob is the content of the files of a pattern below /proc; those that are gone
+// meanwhile are left out.
+func glob(t *testing.T, pattern string) (texts []string) {
+	t.Helper()
+	paths, err := filepath.Glob(pattern)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range paths {
+		if b, err := os.ReadFile(path); err == nil {
+			texts = append(texts, string(b))
+		}
+	}
+	return texts
 }
