@@ -186,8 +186,12 @@ func span(d pool.Duration) string {
 		name string
 		long pool.Duration
 	}{
-		{"d", 86400 * pool.Second}, {"h", 3600 * pool.Second}, {"m", 60 * pool.Second},
-		{"s", pool.Second}, {"ms", pool.Millisecond}, {"ns", 1},
+		{"d", 86400 * pool.Second},
+		{"h", 3600 * pool.Second},
+		{"m", 60 * pool.Second},
+		{"s", pool.Second},
+		{"ms", pool.Millisecond},
+		{"ns", 1},
 	} {
 		if n := d / u.long; n > 0 {
 			b.WriteString(strconv.FormatInt(int64(n), 10) + u.name)

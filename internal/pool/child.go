@@ -207,7 +207,7 @@ func (p *Pool) died(ev *Event) {
 
 // asked tells whether a child ended as it was told to.
 func (p *Pool) asked(c *child, code int32) bool {
-	return (p.removed || c.phase >= stopping) && (code == -sigKill || code == -sigTerm || code == -p.policy.Stop.Signal)
+	return (p.ended() || c.phase >= stopping) && (code == -sigKill || code == -sigTerm || code == -p.policy.Stop.Signal)
 }
 
 // reported enters what a child says of itself. A child is not trusted: what
@@ -246,6 +246,7 @@ func (p *Pool) claimant(ev *Event) *child {
 // accept enters a record that fits. A use is a change from taken to available.
 // Whoever is leaving does not come back to work.
 func (p *Pool) accept(c *child, state int32) {
+	p.noteMove(c, state)
 	if state == StateAvailable && c.state == taken {
 		c.uses++
 		p.served(c)

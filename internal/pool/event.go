@@ -110,7 +110,8 @@ const (
 	// Birth asks for a child of Generation, under Stress or not. MUST be
 	// answered by exactly one Born or Stillborn.
 	Birth
-	// Terminate sends TERM to PID.
+	// Terminate sends TERM to PID. At is since when it has a client, 0 if that is
+	// not so or not known.
 	Terminate
 	// Kill sends KILL to PID.
 	Kill
@@ -131,7 +132,7 @@ const (
 	// Retire tells PID to take no more clients, where its protocol can say so.
 	// Stop follows, in this step or a later one.
 	Retire
-	// Stop sends the service's own stop signal to PID.
+	// Stop sends the service's own stop signal to PID. At is as with Terminate.
 	Stop
 	// Snapshot keeps a picture of PID (where it hangs, what it holds open).
 	// What ends the child follows in the same step, so take it at once.

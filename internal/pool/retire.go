@@ -50,11 +50,12 @@ func (p *Pool) stop(c *child) {
 	}
 	c.phase = stopping
 	c.extended = 0
+	busy := c.busySince()
 	p.setState(c, leaving)
 	p.dequeue(work, c)
 	p.dequeue(beat, c)
 	p.enqueue(byStop, c, p.now)
-	p.do(Action{Kind: Stop, PID: c.pid})
+	p.do(Action{Kind: Stop, PID: c.pid, At: busy})
 }
 
 // kill is the last phase.
@@ -73,13 +74,23 @@ func (p *Pool) hang(c *child, note Note) {
 	p.stop(c)
 }
 
-// terminate ends a child of a removed service.
+// terminate ends a child of a service that is removed, or was drained for long
+// enough.
 func (p *Pool) terminate(c *child) {
 	if !p.policy.managed() {
-		p.do(Action{Kind: Terminate, PID: c.pid})
+		p.do(Action{Kind: Terminate, PID: c.pid, At: c.busySince()})
 		return
 	}
 	p.stop(c)
+}
+
+// busySince is since when a child has its client; 0 if it has none, or does not
+// tell.
+func (c *child) busySince() Time {
+	if !c.isIn(byBusy) {
+		return 0
+	}
+	return c.links[work].at
 }
 
 // workOfLeaving enters what a child that leaves says of the client in hand.
@@ -97,7 +108,8 @@ func (p *Pool) workOfLeaving(c *child, state int32) {
 	}
 }
 
-// drain ends the pool gently.
+// drain ends the pool gently. Who leaves by itself, as Postfix's children do, is
+// asked by the end of its status channel, which no client in hand suffers from.
 func (p *Pool) drain(span Duration) {
 	if p.removed {
 		return
@@ -111,6 +123,10 @@ func (p *Pool) drain(span Duration) {
 	}
 	p.draining = true
 	p.quit()
+	if !p.policy.managed() {
+		p.rotate()
+		return
+	}
 	for _, generation := range p.unborn() {
 		p.retire(p.births[generation])
 	}
@@ -123,8 +139,9 @@ func (p *Pool) drain(span Duration) {
 func (p *Pool) drainDue() {
 	p.drainAt = 0
 	for _, pid := range p.pids() {
-		p.stop(p.children[pid])
+		p.terminate(p.children[pid])
 	}
+	p.startDeadline()
 }
 
 // fit retires those who are too many for a limit that was lowered: the free

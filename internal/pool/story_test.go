@@ -191,7 +191,7 @@ func (tl *teller) step(when string, ev pool.Event) {
 			}
 			continue
 		}
-		if a.At != 0 {
+		if a.At != 0 && a.Kind != pool.Stop && a.Kind != pool.Terminate {
 			a.At -= storyEpoch
 		}
 		if !tl.quiet {

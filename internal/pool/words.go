@@ -72,7 +72,7 @@ func (a Action) String() string {
 		}
 		return number("birth gen=", a.Generation)
 	case Terminate:
-		return number("TERM ", a.PID)
+		return number("TERM ", a.PID) + a.busy()
 	case Kill:
 		return number("KILL ", a.PID)
 	case Arm:
@@ -93,7 +93,7 @@ func (a Action) String() string {
 	case Retire:
 		return number("retire ", a.PID)
 	case Stop:
-		return number("stop ", a.PID)
+		return number("stop ", a.PID) + a.busy()
 	case Snapshot:
 		return number("snapshot ", a.PID)
 	case Measure:
@@ -104,6 +104,14 @@ func (a Action) String() string {
 		return "ask"
 	}
 	return number("action ", a.Kind)
+}
+
+// busy tells that who is stopped has a client.
+func (a *Action) busy() string {
+	if a.At == 0 {
+		return ""
+	}
+	return " busy"
 }
 
 // note is what a Tell tells.
