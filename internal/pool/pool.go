@@ -67,6 +67,10 @@ type Pool struct {
 	ceiling  standing
 	measured Time // when all were, in an opaque pool
 
+	moved          Moved
+	saturatedSince Time // 0 while it is not
+	saturated      Duration
+
 	free     *child
 	recorder Recorder
 	steps    uint64
@@ -92,6 +96,7 @@ func (p *Pool) Step(now Time, ev Event) []Action {
 		return p.out
 	}
 	p.event = ev.Kind
+	p.moved = Moved{}
 	// A throttle that is over, rung or not, must not hide the next crash.
 	if due(p.throttledTo, p.now) {
 		p.release()
@@ -174,6 +179,7 @@ func (p *Pool) settle() {
 		}
 	}
 	p.settleFull()
+	p.settleSaturation()
 	if next := p.next(); next != p.armed {
 		p.armed = next
 		p.do(Action{Kind: Arm, At: next})

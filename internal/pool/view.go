@@ -5,11 +5,13 @@ type View struct {
 	Available, Taken, Leaving, Deaf int
 	// Starting is how many births are under way; they are counted among the
 	// states above as well.
-	Starting  int
-	Limit     int
-	Watching  bool
-	Throttled Time // until; 0 when not
-	Stress    Time // until; 0 when not
+	Starting int
+	Limit    int
+	// Min and Spare are those of the policy in force.
+	Min, Spare int
+	Watching   bool
+	Throttled  Time // until; 0 when not
+	Stress     Time // until; 0 when not
 	// Unready is how many of the available were not heard of yet, Replacing
 	// how many are being replaced, Worn how many wait for their turn.
 	Unready, Replacing, Worn int
@@ -26,9 +28,10 @@ type View struct {
 	Opaque bool
 }
 
-// View adds up the books. It costs a walk over the children.
+// View adds up the books, up to the last step. It costs a walk over the children.
 func (p *Pool) View() View {
 	v := View{Starting: len(p.births), Limit: p.policy.Limit, Watching: p.watching, Throttled: p.throttledTo}
+	v.Min, v.Spare = p.policy.Min, p.policy.Spare
 	v.Unready, v.Replacing = p.unheard, p.turns.now
 	v.Failures, v.Probing, v.GaveUp = p.fails.inARow, p.fails.halfOpen, p.fails.gaveUp
 	v.Paused, v.Draining = p.paused, p.draining
@@ -71,6 +74,13 @@ type Child struct {
 	State      string
 	Uses       uint32
 	Since      Time
+	// Busy is since when it has its client; 0 if it has none, or that is not
+	// known.
+	Busy Time
+	// Starting: it is counted on, but on its way yet, as far as can be told.
+	Starting bool
+	// Asked: it was told to leave, or to take no more clients.
+	Asked bool
 }
 
 // Child looks a child up by its pid.
@@ -79,7 +89,50 @@ func (p *Pool) Child(pid int32) (Child, bool) {
 	if c == nil {
 		return Child{}, false
 	}
-	return Child{PID: c.pid, Generation: c.generation, State: c.state.String(), Uses: c.uses, Since: c.since}, true
+	return p.describe(c, p.now), true
+}
+
+// AppendChildren adds all children to a list, those on their way included, in no
+// order, as they are at a time.
+func (p *Pool) AppendChildren(list []Child, now Time) []Child {
+	for _, c := range p.children {
+		list = append(list, p.describe(c, now))
+	}
+	for _, c := range p.births {
+		list = append(list, p.describe(c, now))
+	}
+	return list
+}
+
+// Saturated is for how long, over its whole life up to a time, all children that
+// there may be were there and none was available.
+func (p *Pool) Saturated(now Time) Duration {
+	if p.saturatedSince == 0 {
+		return p.saturated
+	}
+	return p.saturated + Duration(now-p.saturatedSince)
+}
+
+func (p *Pool) describe(c *child, now Time) Child {
+	d := Child{PID: c.pid, Generation: c.generation, State: c.state.String(), Uses: c.uses, Since: c.since}
+	d.Asked = c.phase >= stopping || c.state == leaving && !c.byItself
+	d.Starting = c.state == available && p.starting(c, now)
+	if c.isIn(byBusy) {
+		d.Busy = c.links[work].at
+	}
+	return d
+}
+
+// starting tells whether a child is on its way. Who never says that it is ready
+// is held to be so after a while.
+func (p *Pool) starting(c *child, now Time) bool {
+	switch {
+	case !c.born:
+		return true
+	case c.heard:
+		return false
+	}
+	return p.policy.Ready || now < c.since+Time(p.policy.startSpan())
 }
 
 // Recorder is the pool's flight recorder.
