@@ -123,21 +123,34 @@ func (c *Client) Stream(ctx context.Context, req Request, each func(json.RawMess
 		return nil, c.broken
 	}
 	began := time.Now()
-	c.file.SetDeadline(time.Time{})
-	stop := context.AfterFunc(ctx, func() { c.file.SetDeadline(past) })
-	defer stop()
+	defer c.obey(ctx)()
 	c.id++
 	req.V, req.ID = Version, c.id
 	last, err = c.exchange(&req, each)
-	var wire *Error
-	if err == nil || errors.As(err, &wire) && wire.Code != "" && c.broken == nil {
-		return last, err
-	}
-	if ctx.Err() != nil && os.IsTimeout(err) {
+	if os.IsTimeout(err) && ctx.Err() != nil {
 		err = c.explainSilence(ctx.Err(), time.Since(began))
 	}
-	c.broken = err
-	return nil, err
+	var wire *Error
+	if err != nil && c.broken == nil && !errors.As(err, &wire) {
+		c.broken = err
+	}
+	return last, err
+}
+
+// obey ends all reading and writing when ctx ends. The function that it returns
+// ends that.
+func (c *Client) obey(ctx context.Context) (stop func()) {
+	c.file.SetDeadline(time.Time{})
+	done := make(chan struct{})
+	forget := context.AfterFunc(ctx, func() {
+		c.file.SetDeadline(past)
+		close(done)
+	})
+	return func() {
+		if !forget() {
+			<-done
+		}
+	}
 }
 
 // exchange sends a request and reads the lines of its answer.
@@ -207,7 +220,7 @@ func (c *Client) explainEnd(err error, middle bool) error {
 	if err == io.EOF {
 		err = io.ErrUnexpectedEOF
 	}
-	if c.pid > 0 && errors.Is(unix.Kill(int(c.pid), 0), unix.ESRCH) {
+	if hasEnded(c.pid) {
 		return fmt.Errorf("brood (pid %d) has ended %s: %w; its log says why", c.pid, where, err)
 	}
 	return fmt.Errorf("brood hung up %s: %w; it is ending, or this client was too slow; try again", where, err)
@@ -215,6 +228,9 @@ func (c *Client) explainEnd(err error, middle bool) error {
 
 // explainSilence says what it means that no answer came.
 func (c *Client) explainSilence(cause error, waited time.Duration) error {
+	if errors.Is(cause, context.Canceled) {
+		return fmt.Errorf("cannot wait for brood's answer any longer: %w", cause)
+	}
 	waited = waited.Round(time.Millisecond)
 	switch stateOf(c.pid) {
 	case 'T', 't':
@@ -235,9 +251,22 @@ func stateOf(pid int32) byte {
 	if err != nil {
 		return 0
 	}
-	_, rest, found := bytes.Cut(text, []byte(") "))
-	if !found || len(rest) == 0 {
+	// The name before it may hold anything, this as well.
+	i := bytes.LastIndex(text, []byte(") "))
+	if i < 0 || i+2 >= len(text) {
 		return 0
 	}
-	return rest[0]
+	return text[i+2]
+}
+
+// hasEnded tells whether a process is known to be no more.
+func hasEnded(pid int32) bool {
+	switch stateOf(pid) {
+	case 'Z', 'X':
+		return true
+	case 0:
+		return pid > 0 && errors.Is(unix.Kill(int(pid), 0), unix.ESRCH)
+	default:
+		return false
+	}
 }

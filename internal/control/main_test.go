@@ -1,0 +1,187 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/brood-project/brood/internal/scoreboard"
+)
+
+// patience is how long a test waits for what must happen.
+const patience = 30 * time.Second
+
+// parts are what the test binary does when it is started by a test of its own.
+var parts = map[string]func(args []string) int{}
+
+// TestMain has the test binary play its part, or run the tests.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 {
+		if play, ok := parts[os.Args[1]]; ok {
+			os.Exit(play(os.Args[2:]))
+		}
+	}
+	os.Exit(m.Run())
+}
+
+// needsRoot leaves a test out of the short run; what remains needs root.
+func needsRoot(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("needs root, and -short does without")
+	}
+	if os.Getuid() != 0 {
+		t.Fatal("needs root; -short leaves it out")
+	}
+}
+
+// openDirectory is a directory that every user may enter.
+func openDirectory(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "control")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// handler answers as a brood would, and can be told to do otherwise.
+type handler struct {
+	// do replaces the answer to a request.
+	do map[Verb]func(ctx context.Context, req *Request, send func(any) error) (any, error)
+}
+
+// secret is what nobody below an operator may see.
+const secret = "geheim-7261"
+
+func testPicture() *scoreboard.Picture {
+	return &scoreboard.Picture{
+		Mode: "native", Version: "1", Source: "/etc/brood.toml", PID: 17, At: 1e18,
+		Reload: &scoreboard.Reload{At: 5, Refused: []string{"brood.toml:5:1: " + secret}},
+		Services: []scoreboard.Service{{
+			Name: "web", Key: "web", Command: []string{"/usr/bin/web", "--password", secret}, Limit: 3, Busy: 1,
+			Failure: &scoreboard.Death{PID: 5, Exit: 1, Words: []string{secret}},
+			Death:   &scoreboard.Death{PID: 6, Place: secret, Words: []string{"a", secret}},
+			Workers: []scoreboard.Worker{{PID: 7, State: "busy", Status: secret}, {PID: 8, State: "idle"}},
+		}},
+	}
+}
+
+func (h *handler) Handle(ctx context.Context, _ Peer, req *Request, send func(any) error) (any, error) {
+	if do := h.do[req.Do]; do != nil {
+		return do(ctx, req, send)
+	}
+	switch req.Do {
+	case VerbPicture:
+		return testPicture(), nil
+	case VerbEvents:
+		for seq := req.Since + 1; seq <= 3; seq++ {
+			if err := send(scoreboard.Event{Seq: seq, Kind: "born", Text: "a <worker> & more"}); err != nil {
+				return nil, err
+			}
+		}
+		if req.Follow {
+			<-ctx.Done()
+		}
+		return nil, nil
+	case VerbReload:
+		return nil, &Error{Refused, "the file has a mistake; nothing was changed", []scoreboard.Diagnostic{{File: "f", Line: 3, Error: true, Text: "f:3: no"}}}
+	case VerbRestart:
+		return nil, errors.New("cannot restart: just so")
+	case VerbReset:
+		panic("on purpose")
+	case VerbPlan:
+		return func() {}, nil // has no form in JSON
+	}
+	return Done{Text: string(req.Do) + " of " + req.Service}, nil
+}
+
+// serve starts a server in a directory of its own. change may shorten its times.
+func serve(t *testing.T, opts Options, h Handler, change ...func(*Server)) (path string) {
+	t.Helper()
+	path = filepath.Join(openDirectory(t), "control")
+	start(t, path, opts, h, change...)
+	return path
+}
+
+// start starts a server, and holds it to leaving nothing behind.
+func start(t *testing.T, path string, opts Options, h Handler, change ...func(*Server)) *Server {
+	t.Helper()
+	goroutines, descriptors := runtime.NumGoroutine(), countDescriptors()
+	s, err := Listen(path, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range change {
+		f(s)
+	}
+	s.Serve(h)
+	t.Cleanup(func() {
+		s.Close()
+		eventually(t, "everything is as before", func() bool {
+			return runtime.NumGoroutine() <= goroutines && countDescriptors() <= descriptors
+		})
+	})
+	return s
+}
+
+// countDescriptors counts the sockets of this process and what its reserve is;
+// the test's own files do not matter.
+func countDescriptors() int {
+	entries, _ := os.ReadDir("/proc/self/fd")
+	n := 0
+	for _, e := range entries {
+		at, err := os.Readlink("/proc/self/fd/" + e.Name())
+		if err == nil && (strings.HasPrefix(at, "socket:") || at == "/") {
+			n++
+		}
+	}
+	return n
+}
+
+// eventually waits for what no event tells.
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(patience); !ok(); time.Sleep(2 * time.Millisecond) {
+		if time.Now().After(end) {
+			buf := make([]byte, 1<<16)
+			t.Fatalf("not so after %s: %s; %d goroutines, %d sockets\n%s", patience, what,
+				runtime.NumGoroutine(), countDescriptors(), buf[:runtime.Stack(buf, true)])
+		}
+	}
+}
+
+// client connects, and hangs up at the end of the test.
+func client(t *testing.T, path string) *Client {
+	t.Helper()
+	c, err := Dial(within(t, patience), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+func within(t *testing.T, d time.Duration) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), d)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// codeOf is the code that the server refused with.
+func codeOf(err error) Code {
+	var wire *Error
+	if errors.As(err, &wire) {
+		return wire.Code
+	}
+	return ""
+}
