@@ -39,3 +39,19 @@ func (h *Histogram) Add(span int64) {
 	h.Count++
 	h.Sum += span
 }
+
+// Quantile is a length that the share q of all spans, from 0 to 1, does not
+// exceed, as exact as the buckets are; 0 if there is none.
+func (h *Histogram) Quantile(q float64) int64 {
+	below := uint64(0)
+	for i, n := range h.Buckets {
+		below += n
+		if n > 0 && float64(below) >= q*float64(h.Count) {
+			if bound := BucketBound(i); bound >= 0 {
+				return bound
+			}
+			return BucketBound(HistogramSize - 2)
+		}
+	}
+	return 0
+}

@@ -60,6 +60,15 @@ func (s *Service) Why(p *Picture, findings []Finding) Story {
 	return st
 }
 
+// Reason is in one clause why the service is not ready; "" if it is.
+func (s *Service) Reason(p *Picture) string {
+	if c := s.trouble(p, s.State(p)); c.text != "" {
+		return c.text
+	}
+	_, reason := s.Health(p)
+	return reason
+}
+
 // trouble is the cause of the state that a service is in; an empty one if there
 // is nothing wrong.
 func (s *Service) trouble(p *Picture, state State) cause {
