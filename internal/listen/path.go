@@ -110,23 +110,33 @@ func (s *Socket) named(err error) error {
 // clear takes a stale socket or fifo away. Anything else may be somebody's
 // data and stays, unless the endpoint says that it may go.
 func (d *folder) clear(name string) error {
+	found, err := d.inTheWay(name)
+	if err != nil || !found {
+		return err
+	}
+	return unix.Unlinkat(d.fd, name, 0)
+}
+
+// inTheWay tells whether there is a file that has to go. The error says why it
+// may not.
+func (d *folder) inTheWay(name string) (found bool, err error) {
 	var st unix.Stat_t
-	err := unix.Fstatat(d.fd, name, &st, unix.AT_SYMLINK_NOFOLLOW)
+	err = unix.Fstatat(d.fd, name, &st, unix.AT_SYMLINK_NOFOLLOW)
 	switch {
 	case errors.Is(err, unix.ENOENT):
-		return nil
+		return false, nil
 	case err != nil:
-		return err
+		return false, err
 	}
 	switch kind := st.Mode & unix.S_IFMT; {
 	case kind == unix.S_IFDIR:
-		return unix.EISDIR
+		return true, unix.EISDIR
 	case d.anything, kind == unix.S_IFSOCK, kind == unix.S_IFIFO:
-		return unix.Unlinkat(d.fd, name, 0)
+		return true, nil
 	case kind == unix.S_IFLNK:
-		return errors.New("a symbolic link is in its place")
+		return true, errors.New("a symbolic link is in its place")
 	default:
-		return errors.New("a file that is neither socket nor fifo is in its place")
+		return true, errors.New("a file that is neither socket nor fifo is in its place")
 	}
 }
 

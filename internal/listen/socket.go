@@ -31,6 +31,8 @@ type Socket struct {
 	inode uint32
 	// beside lets a UDP socket be bound where another of the same set is.
 	beside bool
+	// silent: it is bound to see whether that can be done, and never listens.
+	silent bool
 }
 
 // fileID tells one file from another that took its name.
@@ -49,19 +51,7 @@ func Open(e plan.Endpoint) (*Socket, error) {
 // change at reload makes another one than the endpoint's for a while.
 func open(e plan.Endpoint, name string, beside bool) (*Socket, error) {
 	s := &Socket{Endpoint: e, FD: -1, beside: beside}
-	var err error
-	switch e.Network {
-	case plan.NetTCP, plan.NetUDP, plan.NetVsock:
-		err = s.openPort()
-	case plan.NetUnix, plan.NetUnixgram, plan.NetFifo:
-		if isAbstract(e) {
-			err = s.openAbstract()
-		} else {
-			err = s.openPath(name)
-		}
-	default:
-		err = &Error{Op: "open", Endpoint: e, Err: errors.New("no such kind of endpoint")}
-	}
+	err := s.open(name)
 	if err == nil {
 		err = s.learnInode()
 	}
@@ -71,6 +61,23 @@ func open(e plan.Endpoint, name string, beside bool) (*Socket, error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+// open gives the socket its descriptor. After an error, what was made of it is
+// still to be taken away.
+func (s *Socket) open(name string) error {
+	e := s.Endpoint
+	switch e.Network {
+	case plan.NetTCP, plan.NetUDP, plan.NetVsock:
+		return s.openPort()
+	case plan.NetUnix, plan.NetUnixgram, plan.NetFifo:
+		if isAbstract(e) {
+			return s.openAbstract()
+		}
+		return s.openPath(name)
+	default:
+		return s.fail("open", errors.New("no such kind of endpoint"))
+	}
 }
 
 // Close closes the descriptor and leaves a path's name where it is: children
@@ -171,7 +178,7 @@ func isAbstract(e plan.Endpoint) bool { return strings.HasPrefix(e.Path, "@") }
 // startListening gives a bound socket its accept queue; repeated, it changes
 // the length of the queue and nothing else.
 func (s *Socket) startListening() error {
-	if !listens(s.Endpoint.Network) {
+	if s.silent || !listens(s.Endpoint.Network) {
 		return nil
 	}
 	if err := unix.Listen(s.FD, s.Endpoint.Backlog); err != nil {
