@@ -37,7 +37,7 @@ func TestTryFindsWhatPrepareFinds(t *testing.T) {
 	if err := unix.Listen(another, 1); err != nil {
 		t.Fatal(err)
 	}
-	udp := plan.Endpoint{Network: plan.NetUDP, Addr: "127.0.0.1", Port: uint32(freePort(t)), UID: -1, GID: -1}
+	udp := plan.Endpoint{Network: plan.NetUDP, Addr: "127.0.0.1", Port: freePort(t), UID: -1, GID: -1}
 	fifo := plan.Endpoint{Network: plan.NetFifo, Path: filepath.Join(dir, "fifo"), UID: -1, GID: -1, Mode: 0o600}
 	free := tcpEndpoint("127.0.0.1", freePort(t))
 	for name, want := range map[string][]plan.Endpoint{
@@ -100,7 +100,7 @@ func TestTryDisturbsNobody(t *testing.T) {
 	dir := t.TempDir()
 	tcp := tcpEndpoint("127.0.0.1", freePort(t))
 	path := unixEndpoint(filepath.Join(dir, "s"))
-	udp := plan.Endpoint{Network: plan.NetUDP, Addr: "127.0.0.1", Port: uint32(freePort(t)), UID: -1, GID: -1}
+	udp := plan.Endpoint{Network: plan.NetUDP, Addr: "127.0.0.1", Port: freePort(t), UID: -1, GID: -1}
 	s := newSet(t)
 	change(t, s, tcp, path, udp)
 	wide, gram, wideUDP := tcp, path, udp

@@ -25,6 +25,9 @@ type Difference struct {
 // however little that means; nil where they are the same but for their places in
 // the files.
 func Explain(old, next *Service) []Difference {
+	if Same(old, next) {
+		return nil
+	}
 	d := &differences{}
 	if next.Wishes == nil || old.Wishes == nil {
 		d.masterRow(old, next)

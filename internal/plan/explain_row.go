@@ -26,22 +26,7 @@ func (d *differences) masterRow(old, next *Service) {
 	d.birth("queue_directory", old.Command.Dir, next.Command.Dir)
 	d.environment("import_environment", old.Command.Env, next.Command.Env)
 	d.birth("service_throttle_time", span(old.Policy.Throttle), span(next.Policy.Throttle))
-	d.rest(old, next)
-}
-
-// rest is what cannot differ between two plans of one brood, or follows from
-// what was compared already.
-func (d *differences) rest(old, next *Service) {
-	if len(d.list) > 0 {
-		return
-	}
-	a, b := *old, *next
-	a.Pos, b.Pos = Pos{}, Pos{}
-	equal := a.Key == b.Key && a.Canonical == b.Canonical && a.Transport == b.Transport && a.Protocol == b.Protocol &&
-		slices.Equal(a.Endpoints, b.Endpoints) && slices.Equal(a.Command.Args, b.Command.Args) &&
-		slices.Equal(a.Command.StressArgs, b.Command.StressArgs) && a.Command.Umask == b.Command.Umask &&
-		a.Command.IgnoreSIGPIPE == b.Command.IgnoreSIGPIPE && a.Policy == b.Policy && (a.Wishes == nil) == (b.Wishes == nil)
-	if !equal {
+	if len(d.list) == 0 {
 		d.note("main.cf", "what it says of the service differs", true)
 	}
 }
