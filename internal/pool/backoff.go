@@ -15,23 +15,42 @@ type fails struct {
 }
 
 // failed tells whether an end counts as a failure: nobody asked for it, and
-// the child would not fare better when it is born again.
-func (p *Pool) failed(c *child, code int32) bool {
+// the child would not fare better when it is born again. One that is born for a
+// single client may have failed because of that client, unless it never ran.
+func (p *Pool) failed(c *child, ev *Event) bool {
 	b := &p.policy.Backoff
 	switch {
-	case p.ended() || c.phase >= stopping || p.policy.Single:
+	case p.ended() || c.phase >= stopping:
 		return false
-	case c.uses > 0:
+	case p.policy.Single:
+		return ev.Unloaded
+	case c.uses > 0 || p.opaque() && p.lived(c):
 		return false
 	case b.First > 0 && b.stable() > 0 && p.age(c) >= b.stable():
 		return false
-	case code != 0:
+	case ev.Code != 0:
 		return true
 	case b.First > 0 && !c.heard && p.age(c) < cradleSpan:
 		p.fails.fruitless++
 		return p.fails.fruitless >= fruitlessMost
 	}
 	return false
+}
+
+// ran has a child of a Single pool be well: its program could be executed, and
+// more is not asked of it.
+func (p *Pool) ran(c *child) {
+	p.served(c)
+	if p.fails.probe == c {
+		p.probeIsWell()
+	}
+}
+
+// lived tells whether a child of an opaque pool has served, as far as can be
+// known: clients were taken while nobody else was there, or clients were taken
+// and it is older than any start may take.
+func (p *Pool) lived(c *child) bool {
+	return c.proven || c.heard && p.age(c) >= p.policy.startSpan()
 }
 
 // throttle forbids births for a while, if that is not so already.

@@ -39,6 +39,7 @@ type child struct {
 	due        bool   // it is to be replaced, or being replaced
 	reason     Reason // why
 	replaced   bool   // it is one of those that are being replaced
+	proven     bool   // in an opaque pool: it alone can have taken clients that are gone
 	uses       uint32
 	since      Time   // when the birth was asked for
 	extended   Time   // a start or a stop has not taken too long before
@@ -199,7 +200,10 @@ func (p *Pool) died(ev *Event) {
 	if ev.Code != 0 && !p.asked(c, ev.Code) {
 		p.do(Action{Kind: Tell, Note: NoteDied, PID: c.pid, Generation: c.generation, Code: ev.Code, Uses: c.uses, Age: p.age(c)})
 	}
-	if p.failed(c, ev.Code) {
+	if p.policy.Single && !ev.Unloaded {
+		p.ran(c)
+	}
+	if p.failed(c, ev) {
 		p.throttle(c, ev.Code)
 	}
 	p.bury(c)

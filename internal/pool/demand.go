@@ -230,6 +230,20 @@ func (p *Pool) queueSeen(waiting int, age Duration) {
 	}
 }
 
+// credit has the only child of an opaque pool have served the clients that have
+// come since its birth and are gone.
+func (p *Pool) credit() {
+	if p.total() != 1 {
+		return
+	}
+	for _, c := range p.children {
+		if p.shrink.lastClient >= c.since {
+			c.proven = true
+			p.served(c)
+		}
+	}
+}
+
 // queueMoved hears of those who were born from the fact that clients were
 // taken.
 func (p *Pool) queueMoved(waiting int, age Duration) {

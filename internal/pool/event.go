@@ -90,6 +90,8 @@ type Event struct {
 	Code int32
 	// N is a number of clients; for Scaled, of children.
 	N int32
+	// Unloaded goes with Died: the program could not be executed.
+	Unloaded bool
 	// Span goes with Looked, Extended and Draining.
 	Span Duration
 	// Memory is a number of bytes, with Measured.

@@ -143,7 +143,10 @@ type Stopping struct {
 }
 
 // Backoff is how long no child is born after one ended abnormally before its
-// first client, did not start in time, or could not be born. After the wait one
+// first client, did not start in time, or could not be born. A child of a Single
+// pool may have failed because of its client, and counts only where its program
+// could not be executed; one of an Opaque pool is held to have served once it
+// alone can have taken the clients that are gone. After the wait one
 // child is tried alone, the probe; the next is born only once that is well: it
 // was heard of, or has lived as long as the wait was. Those who live go on
 // serving.

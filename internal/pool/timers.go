@@ -262,6 +262,9 @@ func (p *Pool) looked(waiting int, age Duration) {
 	}
 	p.shrinkLooked(waiting)
 	if p.opaque() {
+		if waiting == 0 {
+			p.credit()
+		}
 		p.queueSeen(waiting, age)
 		return
 	}

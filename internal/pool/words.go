@@ -17,7 +17,7 @@ func (ev Event) String() string {
 	case Stillborn:
 		return number("stillborn gen=", ev.Generation) + number(" errno=", ev.Code)
 	case Died:
-		return number("died ", ev.PID) + " " + Ending(ev.Code)
+		return number("died ", ev.PID) + " " + Ending(ev.Code) + unloaded(ev.Unloaded)
 	case Ticked:
 		return "tick"
 	case Looked:
@@ -172,6 +172,13 @@ func (r Reason) String() string {
 		return "plan"
 	}
 	return "unknown"
+}
+
+func unloaded(is bool) string {
+	if is {
+		return " unloaded"
+	}
+	return ""
 }
 
 // Ending is how a child ended: "exit 1", "signal 11".

@@ -34,8 +34,8 @@ func (tl *teller) parseEvent(verb string, rest []string) pool.Event {
 	case "died":
 		ev.PID = tl.pid(rest)
 		switch {
-		case len(rest) == 3 && rest[1] == "exit":
-			ev.Code = int32(tl.number(rest[2]))
+		case (len(rest) == 3 || len(rest) == 4 && rest[3] == "unloaded") && rest[1] == "exit":
+			ev.Code, ev.Unloaded = int32(tl.number(rest[2])), len(rest) == 4
 		case len(rest) == 3 && rest[1] == "signal":
 			ev.Code = -int32(tl.number(rest[2]))
 		default:
