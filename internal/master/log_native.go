@@ -20,7 +20,7 @@ func (m *Master) tellNative(s *service, a *pool.Action) {
 	//exhaustive:enforce
 	switch a.Note {
 	case pool.NoteDied:
-		m.warnf(s, "worker %d ended: %s, after %s and %s", a.PID, ending(a.Code), seconds(a.Age), clients(a.Uses))
+		m.warnf(s, "worker %d ended: %s, after %s", a.PID, ending(a.Code), lifeOf(s, a))
 	case pool.NoteStillborn:
 		// Logged by tellStillborn, which knows the step that failed.
 	case pool.NoteThrottled:
@@ -48,9 +48,9 @@ func (m *Master) tellNative(s *service, a *pool.Action) {
 		m.withLastWords(s, a, fmt.Sprintf("gave up after %d failed births in a row; mend it and reload", a.N))
 		m.gaveUp(s)
 	case pool.NoteRetired:
-		m.debugf(s, "worker %d is not needed any more, after %s and %s", a.PID, seconds(a.Age), clients(a.Uses))
+		m.debugf(s, "worker %d is not needed any more, after %s", a.PID, lifeOf(s, a))
 	case pool.NoteReplaced:
-		m.debugf(s, "worker %d is replaced because of %s, after %s and %s", a.PID, reason(pool.Reason(a.N)), seconds(a.Age), clients(a.Uses))
+		m.debugf(s, "worker %d is replaced because of %s, after %s", a.PID, reason(pool.Reason(a.N)), lifeOf(s, a))
 	case pool.NoteCeiling:
 		m.warnf(s, "clients wait, and a ceiling of %d workers over several services is reached; raise it in %s", a.N, m.opts.LimitFile)
 	}
@@ -66,6 +66,15 @@ func (m *Master) tellGossip(s *service, a *pool.Action) {
 		what = fmt.Sprintf("process %d sent a report in the name of worker %d", a.Code, a.PID)
 	}
 	m.gossip(s, slog.LevelWarn, fmt.Sprintf("service %q: %s: ignored", s.plan.Name, what))
+}
+
+// lifeOf is how long a worker has lived, and for how many clients, where it tells
+// of them.
+func lifeOf(s *service, a *pool.Action) string {
+	if a.Uses == 0 && s.plan.Policy.Opaque {
+		return seconds(a.Age)
+	}
+	return seconds(a.Age) + " and " + clients(a.Uses)
 }
 
 // clients is a number of them in words.
@@ -96,7 +105,7 @@ func reason(r pool.Reason) string {
 func (m *Master) withLastWords(s *service, a *pool.Action, what string) {
 	why := "the birth failed"
 	if a.PID != 0 {
-		why = fmt.Sprintf("worker %d %s, age %s, %s", a.PID, ending(a.Code), seconds(a.Age), clients(a.Uses))
+		why = fmt.Sprintf("worker %d %s, after %s", a.PID, ending(a.Code), lifeOf(s, a))
 	}
 	if w := m.children[a.PID]; w != nil {
 		why = fmt.Sprintf("worker %d did not start", a.PID)

@@ -146,14 +146,23 @@ func (m *Master) reap() {
 		// What it said before it died comes before its death.
 		m.readStatus(w.service)
 		m.readNotify()
+		m.lookBeforeDeath(w.service, d.Status)
 		delete(m.children, w.pid)
 		if d.Failed != nil {
 			m.logNotLoaded(w.service, d.Failed)
 		}
 		m.dying = w
-		m.step(w.service, pool.Event{Kind: pool.Died, PID: w.pid, Code: exitCode(d.Status)})
+		m.step(w.service, pool.Event{Kind: pool.Died, PID: w.pid, Code: exitCode(d.Status), Unloaded: d.Failed != nil})
 		m.dying = nil
 		w.forget()
+	}
+}
+
+// lookBeforeDeath counts the clients before the crash of a worker that has said
+// nothing is told: whoever is gone, it may have served.
+func (m *Master) lookBeforeDeath(s *service, w syscall.WaitStatus) {
+	if s.plan.Policy.Opaque && exitCode(w) != 0 {
+		m.look(s)
 	}
 }
 
