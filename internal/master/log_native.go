@@ -134,6 +134,14 @@ func (m *Master) logBadState(w *worker, state string) {
 	m.gossip(w.service, slog.LevelWarn, fmt.Sprintf("service %q: worker %d sent the unknown X_BROOD_STATE %q: ignored", w.service.plan.Name, w.pid, state))
 }
 
+func (m *Master) logNotItsMain(w *worker, pid int64) {
+	m.gossip(w.service, slog.LevelWarn, fmt.Sprintf("service %q: worker %d named process %d as MAINPID, which does not descend from it: ignored", w.service.plan.Name, w.pid, pid))
+}
+
+func (m *Master) logShared(s *service, e plan.Endpoint) {
+	m.warnf(s, "somebody listens at %s already: a worker that outlived another broodd, or another program of this user; clients go to either", e)
+}
+
 func (m *Master) logOutputFailed(s *service, err error) {
 	m.warnf(s, "what a worker writes is lost: %v", err)
 }

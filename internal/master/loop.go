@@ -195,9 +195,11 @@ func (m *Master) step(s *service, ev pool.Event) {
 // settle ends a batch: sockets are watched or not as the pools have it by now,
 // and the timer is set to the next ring.
 func (m *Master) settle() {
-	for _, s := range m.dirty {
+	for i := 0; i < len(m.dirty); i++ {
+		s := m.dirty[i]
 		s.dirty = false
 		m.applyWatch(s)
+		m.callGuests(s)
 	}
 	m.dirty = m.dirty[:0]
 	if m.closing != nil && len(m.ending) == 0 {

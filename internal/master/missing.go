@@ -110,6 +110,20 @@ func (m *Master) listenMissing() {
 		m.listenAt(s)
 		m.begin(s)
 		m.logFound(s)
+		m.tellShared(s)
 	}
 	m.setMissing(left)
+}
+
+// tellShared says which ports of a service were not free when they were opened.
+// A reload may open one beside a socket of our own and says nothing.
+func (m *Master) tellShared(s *service) {
+	if s.plan.Wishes == nil {
+		return
+	}
+	for _, src := range s.listeners {
+		if src.socket.Shared {
+			m.logShared(s, src.socket.Endpoint)
+		}
+	}
 }

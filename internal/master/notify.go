@@ -204,19 +204,26 @@ func (m *Master) extend(w *worker, text string) {
 // nameMain takes a process that descends from the worker as the one to stop.
 func (m *Master) nameMain(w *worker, text string) {
 	pid, err := strconv.ParseInt(text, 10, 32)
-	if err != nil || m.speaker(int32(pid)) != w {
+	if err != nil || pid <= 0 {
 		return
 	}
-	if w.main >= 0 {
-		unix.Close(w.main)
-		w.main = -1
+	// The handle comes first: whoever has the id when we look, it is not given
+	// to another process later.
+	fd, err := unix.PidfdOpen(int(pid), 0)
+	if err != nil {
+		return
 	}
+	if m.speaker(int32(pid)) != w {
+		m.logNotItsMain(w, pid)
+		unix.Close(fd)
+		return
+	}
+	w.forgetMain()
 	if int32(pid) == w.pid {
+		unix.Close(fd)
 		return
 	}
-	if fd, err := unix.PidfdOpen(int(pid), 0); err == nil {
-		w.main = fd
-	}
+	w.main = fd
 }
 
 // printable is text of a worker's that is safe to show, cut to a line.

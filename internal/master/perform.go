@@ -77,7 +77,7 @@ func (m *Master) born(b *birth, pid int32) {
 			m.logOutputFailed(s, err)
 		}
 	}
-	if b.stream != nil || b.client >= 0 {
+	if b.stream != nil || b.guest.fd >= 0 {
 		m.whenUnused(b.release)
 	}
 	m.step(s, pool.Event{Kind: pool.Born, Generation: b.generation, PID: pid})
@@ -105,6 +105,7 @@ func (m *Master) gone(s *service) {
 	m.rings.set(s, 0)
 	m.closeStatus(s)
 	m.emptyStore(s)
+	s.dropGuests()
 	delete(m.pools, s.pool)
 	delete(m.ending, s)
 	if m.opts.Output != nil && m.services[s.plan.Key] == nil {

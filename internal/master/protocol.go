@@ -21,9 +21,8 @@ type birth struct {
 	spec       child.Spec
 	// stream is what it will write; nil where that is not captured.
 	stream *output.Stream
-	// client is the connection that it is born for; -1 for none. It is ours
-	// until the child has its own.
-	client int
+	// guest is whom it is born for, if for one alone.
+	guest guest
 }
 
 // errNoClient is the answer to a birth whose client was gone: nobody's fault.
@@ -58,7 +57,7 @@ func (m *Master) conceive(s *service, a *pool.Action) *birth {
 	if a.Stress && c.StressArgs != nil {
 		args = c.StressArgs
 	}
-	b := &birth{service: s, generation: a.Generation, stress: a.Stress, client: -1}
+	b := &birth{service: s, generation: a.Generation, stress: a.Stress, guest: noGuest}
 	b.spec = child.Spec{
 		Path: c.Path, Args: args, Env: c.Env, Dir: c.Dir, Umask: c.Umask, IgnoreSIGPIPE: c.IgnoreSIGPIPE,
 	}
@@ -160,9 +159,9 @@ func (b *birth) sockets(first int) {
 
 // release closes what was ours for the time of the birth.
 func (b *birth) release() {
-	if b.client >= 0 {
-		unix.Close(b.client)
-		b.client = -1
+	if b.guest.fd >= 0 {
+		unix.Close(b.guest.fd)
+		b.guest = noGuest
 	}
 	if b.stream != nil {
 		b.stream.Given()
@@ -171,6 +170,8 @@ func (b *birth) release() {
 
 // abandon gives up a birth that came to nothing.
 func (b *birth) abandon() {
+	b.service.keepGuest(b.guest)
+	b.guest = noGuest
 	b.release()
 	if b.stream != nil {
 		b.stream.Close()

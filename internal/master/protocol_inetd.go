@@ -14,35 +14,38 @@ import (
 // output.
 func (m *Master) equipInetd(b *birth) error {
 	fd := b.service.listeners[0].fd
-	if b.service.plan.Policy.Single {
-		var err error
-		if fd, err = b.accept(); err != nil {
-			return err
-		}
-	}
 	if err := m.standard(b, fd); err != nil {
 		return err
 	}
-	b.spec.Files[1] = fd
+	if b.service.plan.Policy.Single {
+		var err error
+		if b.guest, err = b.service.nextGuest(); err != nil {
+			return err
+		}
+		fd = b.guest.fd
+		b.spec.EnvMore = append(b.spec.EnvMore, b.guest.env...)
+	}
+	b.spec.Files[0], b.spec.Files[1] = fd, fd
 	return nil
 }
 
-// accept takes the first client that waits at any of the service's sockets. A
-// birth is permitted already, so that no client is taken for nobody.
-func (b *birth) accept() (int, error) {
-	for _, src := range b.service.listeners {
+// nextGuest takes the first client that waits at any of the service's sockets.
+// A birth is permitted already, so that no client is taken for nobody.
+func (s *service) nextGuest() (guest, error) {
+	if c, ok := s.keptGuest(); ok {
+		return c, nil
+	}
+	for _, src := range s.listeners {
 		fd, from, err := unix.Accept4(src.fd, unix.SOCK_CLOEXEC)
 		switch {
 		case err == nil:
-			b.client = fd
-			b.spec.EnvMore = append(b.spec.EnvMore, remote(from)...)
-			return fd, nil
+			return guest{fd, remote(from)}, nil
 		case clientGone(err):
 		default:
-			return -1, fmt.Errorf("cannot accept a client: %w", err)
+			return noGuest, fmt.Errorf("cannot accept a client: %w", err)
 		}
 	}
-	return -1, errNoClient
+	return noGuest, errNoClient
 }
 
 // clientGone tells the errors of accept(2) that concern one client alone, or

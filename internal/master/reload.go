@@ -104,6 +104,9 @@ func (m *Master) start(p *plan.Service, missing bool) {
 		m.listenAt(s)
 		m.begin(s)
 	}
+	if !m.begun {
+		m.tellShared(s)
+	}
 }
 
 // begin watches over a service that has no pool yet, or makes it one.

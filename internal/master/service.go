@@ -38,6 +38,8 @@ type service struct {
 	under []*pool.Ceiling
 	// stored are descriptors that its workers have had us keep.
 	stored []storedFile
+	// guests were accepted for workers that could not be born after all.
+	guests []guest
 
 	ringAt pool.Time // place in the timer heap
 	ringIx int
@@ -89,10 +91,10 @@ func (src *source) readable() bool {
 	return errno == 0 && n == 1
 }
 
-// waitingAll is how many clients wait at all sockets of a service; one for each
-// socket that cannot tell.
+// waitingAll is how many clients wait at all sockets of a service, or were kept;
+// one for each socket that cannot tell.
 func (m *Master) waitingAll(s *service) int32 {
-	total := 0
+	total := len(s.guests)
 	for _, src := range s.listeners {
 		n, err := src.socket.Waiting()
 		if err != nil {

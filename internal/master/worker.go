@@ -99,9 +99,14 @@ func (m *Master) afterPicture(w *worker, f func()) {
 // forget closes what is held of a worker that has ended. Its last lines may
 // still be on their way.
 func (w *worker) forget() {
+	w.forgetMain()
+	w.waiting = nil
+}
+
+// forgetMain has the worker itself be the process to stop.
+func (w *worker) forgetMain() {
 	if w.main >= 0 {
 		unix.Close(w.main)
 		w.main = -1
 	}
-	w.waiting = nil
 }
