@@ -10,6 +10,8 @@ import (
 	"runtime"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/brood-project/brood/internal/child"
 	"github.com/brood-project/brood/internal/master"
 	"github.com/brood-project/brood/internal/native"
@@ -23,6 +25,10 @@ var configFiles = []string{"/etc/brood/brood.toml", "brood.toml"}
 
 // lastLines is how long the log may take to be written at the end.
 const lastLines = 2 * time.Second
+
+// threadsReserved is more than all that the daemon usually does at one time: the
+// loop, a reload, pictures of workers, a writer for each place of log lines.
+const threadsReserved = 8
 
 // configFile is the file that there is, or else the first that was looked for.
 func configFile() string {
@@ -64,6 +70,7 @@ func serve(path string) int {
 		fmt.Fprintln(os.Stderr, "broodd:", err)
 		return exitFailed
 	}
+	child.ReserveThreads(threadsReserved)
 	config, ds := native.Load(path, native.Options{System: native.OS()})
 	if len(ds) > 0 {
 		_ = native.Render(os.Stderr, ds, config.Sources)
@@ -102,10 +109,20 @@ func (d *daemon) run() error {
 	return nil
 }
 
-// makeRuntime makes the directory of {runtime}.
+// makeRuntime makes the directory of {runtime}. One that somebody else has made
+// before us is his to change, and so would be the sockets in it.
 func (d *daemon) makeRuntime(c *native.Config) error {
-	if err := os.MkdirAll(c.Brood.Runtime, 0o755); err != nil {
+	dir := c.Brood.Runtime
+	err := os.MkdirAll(dir, 0o755)
+	var st unix.Stat_t
+	if err == nil {
+		err = unix.Stat(dir, &st)
+	}
+	if err != nil {
 		return fmt.Errorf("cannot make the runtime directory: %w; set brood.runtime in %s", err, d.path)
+	}
+	if owner := int(st.Uid); owner != 0 && owner != os.Geteuid() {
+		return fmt.Errorf("cannot use the runtime directory %s: it belongs to user %d; set brood.runtime in %s", dir, owner, d.path)
 	}
 	return nil
 }

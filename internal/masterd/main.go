@@ -26,6 +26,10 @@ const (
 	exitFailed = 1
 )
 
+// threadsReserved is more than all that the daemon does at one time: the loop,
+// a reload, wake-ups, last words, the collector.
+const threadsReserved = 8
+
 // daemon is one run of the command.
 type daemon struct {
 	flags  flags
@@ -93,7 +97,7 @@ func (d *daemon) serve() error {
 	if err := d.lock(); err != nil {
 		return err
 	}
-	reserveThreads(threadsReserved)
+	child.ReserveThreads(threadsReserved)
 	m, err := master.New(d.options())
 	if err != nil {
 		return err
