@@ -100,6 +100,9 @@ func (o *nativeOracle) enter(ev *pool.Event) {
 	case pool.Stillborn:
 		o.strike(o.unborn(ev.Generation))
 	case pool.Died:
+		if l != nil && l.probe && o.policy.Single && !ev.Unloaded {
+			o.halfOpen = false // it ran, and more is not asked of it
+		}
 		o.strike(l)
 	case pool.Reported, pool.Ready, pool.Heartbeat, pool.Extended, pool.Leaves:
 		o.said(ev)
