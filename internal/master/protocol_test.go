@@ -259,6 +259,7 @@ func TestReloadReplacesOnlyWhatHasChanged(t *testing.T) {
 	if v := w.view("same"); v.Limit != 9 {
 		t.Errorf("the limit is %d", v.Limit)
 	}
+	w.eventually("it has said that it is idle", func() bool { return w.view("same").Available == 1 })
 	if got := w.answer(w.connect("same"))[0]; got != same {
 		t.Errorf("%s answered, %s need not have gone", got, same)
 	}
