@@ -81,6 +81,12 @@ func protocolWord(p Protocol) string {
 	return "unknown"
 }
 
+// String is the protocol as brood.toml has it.
+func (p Protocol) String() string { return protocolWord(p) }
+
+// String is what brood.toml says under on_give_up.
+func (g GiveUp) String() string { return giveUpWord(g) }
+
 func giveUpWord(g GiveUp) string {
 	switch g { //exhaustive:enforce
 	case GiveUpHold:
