@@ -16,8 +16,8 @@
 // who is not to be trusted with root's powers: he could put a symbolic link
 // where a root process is about to work. Below a folder that is not root's,
 // everything is therefore done with the file-system ids of the folder's owner,
-// on a thread of its own; what can be tricked then is no more than what the
-// owner could do himself. A name is replaced only where a socket or a fifo
+// on a thread of its own, which has a umask of its own as well; what can be
+// tricked then is no more than what the owner could do himself. A name is replaced only where a socket or a fifo
 // stands, and modes and owners are set on an open handle of the file, never
 // through its name.
 //

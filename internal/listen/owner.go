@@ -18,13 +18,19 @@ type ids struct {
 	uid, gid int
 }
 
+// ours are our own powers.
+var ours ids
+
+// privileged tells whether we are root, who alone can take on other ids.
+var privileged = sync.OnceValue(func() bool { return unix.Geteuid() == 0 })
+
 // powersOver tells with whose powers to work in a folder: those of its owner,
 // unless that is root or we are not root ourselves, or those of the endpoint's
 // owner if he is to make it by himself. The file's own group is
 // taken where the owner is the same, as a file that he makes gets it.
 func powersOver(dir *unix.Stat_t, e *plan.Endpoint) ids {
-	if unix.Geteuid() != 0 || dir.Uid == 0 && !e.AsOwner {
-		return ids{}
+	if !privileged() || dir.Uid == 0 && !e.AsOwner {
+		return ours
 	}
 	if e.AsOwner || int(dir.Uid) == e.UID && e.GID >= 0 {
 		return ids{uid: e.UID, gid: e.GID}
@@ -37,11 +43,13 @@ func powersOver(dir *unix.Stat_t, e *plan.Endpoint) ids {
 // which nobody can meet with the wrong ones: it is the batch's.
 func (who ids) as(f func() error) (err error) {
 	if who.uid <= 0 {
-		return f()
+		who = ours
+		if !batch.here() {
+			return f()
+		}
 	}
 	batch.run(func() {
-		defer batch.giveBack()
-		if err = who.assume(&batch.gid); err == nil {
+		if err = batch.become(who); err == nil {
 			err = f()
 		}
 	})
@@ -106,16 +114,22 @@ func (who ids) setFileSystemIDs() error {
 }
 
 // batch is work on sockets, on many at a time where that can be. It has one
-// thread to itself, on which ids are taken on and given back, because a thread
-// for each socket costs more than all else that is done for it. The groups stay;
-// they add nothing to root's powers.
+// thread to itself, because a thread for each socket costs more than all else
+// that is done for it. On it ids are taken on for as long as the next socket
+// wants the same, and given back at the end; so whatever a batch does with files
+// it does within [ids.as], with our own powers too. What forgets it has too few
+// of them, never too many. The groups stay; they add nothing to root's powers.
 var batch batchThread
 
 type batchThread struct {
 	one    sync.Mutex
 	thread keptThread
 	tid    atomic.Int64 // while a batch is under way; 0 otherwise
+	now    ids          // whose powers the thread has
 	gid    int
+	// umask is the thread's own, apart from the process's; sharedUmask where
+	// the kernel gives it none.
+	umask int
 	// folder is the one that was worked in last.
 	folder struct {
 		path string
@@ -125,18 +139,36 @@ type batchThread struct {
 
 // run has f work as a batch, or as a part of the one that the caller is.
 func (b *batchThread) run(f func()) {
-	if b.here() || unix.Geteuid() != 0 {
+	if b.here() || !privileged() {
 		f()
 		return
 	}
 	b.one.Lock()
 	defer b.one.Unlock()
 	b.thread.run(func() {
-		b.tid.Store(int64(unix.Gettid()))
-		defer b.tid.Store(0)
-		defer b.keep("", nil)
+		b.begin()
+		defer b.end()
 		f()
 	})
+}
+
+func (b *batchThread) begin() {
+	if b.umask == 0 {
+		b.umask = sharedUmask
+		if unix.Unshare(unix.CLONE_FS) == nil {
+			b.umask = umaskUnset
+		}
+	}
+	b.tid.Store(int64(unix.Gettid()))
+}
+
+func (b *batchThread) end() {
+	b.keep("", nil)
+	if err := b.become(ours); err != nil {
+		// A thread that has others' ids must not go on as if it were root's.
+		panic("listen: cannot take on our own ids again: " + err.Error())
+	}
+	b.tid.Store(0)
 }
 
 // here tells whether the caller is a part of the batch.
@@ -145,18 +177,47 @@ func (b *batchThread) here() bool {
 	return tid != 0 && tid == int64(unix.Gettid())
 }
 
+// become takes on ids, unless the thread has them already.
+func (b *batchThread) become(who ids) error {
+	if who == b.now {
+		return nil
+	}
+	b.now = ids{uid: -1} // if it fails, nobody knows
+	err := error(nil)
+	if who == ours {
+		err = ids{gid: unix.Getegid()}.setFileSystemIDs()
+	} else {
+		err = who.assume(&b.gid)
+	}
+	if err == nil {
+		b.now = who
+	}
+	return err
+}
+
+// Values of umask that are none.
+const (
+	sharedUmask = -1
+	umaskUnset  = -2
+)
+
+// bornWith has the files that the batch makes from here on be born with a mode.
+// It returns false where the process's umask has a say in it.
+func (b *batchThread) bornWith(mode uint32) bool {
+	if !b.here() || b.umask == sharedUmask {
+		return false
+	}
+	if mask := int(^mode & 0o777); mask != b.umask {
+		unix.Umask(mask)
+		b.umask = mask
+	}
+	return true
+}
+
 // keep has a folder stay open until the next one, or the end of the batch.
 func (b *batchThread) keep(path string, d *folder) {
 	if before := b.folder.open; before != nil {
 		_ = unix.Close(before.fd)
 	}
 	b.folder.path, b.folder.open = path, d
-}
-
-// giveBack takes on our own ids again. A thread that has others must not go on
-// as if it were root's.
-func (b *batchThread) giveBack() {
-	if err := (ids{gid: unix.Getegid()}).setFileSystemIDs(); err != nil {
-		panic("listen: cannot take on our own ids again: " + err.Error())
-	}
 }

@@ -34,12 +34,15 @@ func openFolder(e *plan.Endpoint) (*folder, error) {
 	if inBatch && batch.folder.path == path {
 		return batch.folder.open.toServe(e), nil
 	}
-	fd, err := unix.Open(path, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	d := &folder{}
+	err := ours.as(func() (err error) {
+		d.fd, err = unix.Open(path, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
-	d := &folder{fd: fd}
-	if err := unix.Fstat(fd, &d.stat); err != nil {
+	if err := unix.Fstat(d.fd, &d.stat); err != nil {
 		d.close()
 		return nil, err
 	}
@@ -82,16 +85,13 @@ func (s *Socket) openPath(name string) error {
 	}
 	defer d.close()
 	err = d.power.as(func() error {
-		if err := d.clear(name); err != nil {
-			return s.fail("replace", err)
-		}
 		if e.Network == plan.NetFifo {
 			return s.makeFifo(d, name)
 		}
 		return s.makeUnix(d, name)
 	})
 	if err == nil && !s.ownedAsAsked(d, s.maker) {
-		err = s.setOwner(d, name)
+		err = ours.as(func() error { return s.setOwner(d, name) })
 	}
 	if err != nil {
 		return s.named(err)
@@ -151,15 +151,26 @@ func (s *Socket) makeUnix(d *folder, name string) error {
 		s.FD = -1
 		return s.fail("open", err)
 	}
-	// The socket's own mode is the widest that its file can be born with.
-	if err := unix.Fchmod(s.FD, s.Endpoint.Mode&0o777); err != nil {
-		return s.fail("chmod", err)
+	mode := s.Endpoint.Mode & 0o777
+	if !batch.bornWith(mode) {
+		// The socket's own mode is the widest that its file can be born with.
+		if err := unix.Fchmod(s.FD, mode); err != nil {
+			return s.fail("chmod", err)
+		}
 	}
-	err = d.eitherWay(s.Endpoint.Path, name, func(sa unix.Sockaddr) error { return unix.Bind(s.FD, sa) })
+	bind := func() error {
+		return d.eitherWay(s.Endpoint.Path, name, func(sa unix.Sockaddr) error { return unix.Bind(s.FD, sa) })
+	}
+	if err = bind(); errors.Is(err, unix.EADDRINUSE) {
+		if err := d.clear(name); err != nil {
+			return s.fail("replace", err)
+		}
+		err = bind()
+	}
 	if err != nil {
 		return s.fail("bind", err)
 	}
-	return s.setMode(d, name, unix.S_IFSOCK)
+	return s.setMode(d, name)
 }
 
 // eitherWay binds or connects to a name in the folder: by its path, so that
@@ -178,7 +189,11 @@ func (d *folder) eitherWay(path, name string, do func(unix.Sockaddr) error) erro
 
 // makeFifo makes a fifo anew, so that no old bytes are in it.
 func (s *Socket) makeFifo(d *folder, name string) error {
+	if err := d.clear(name); err != nil {
+		return s.fail("replace", err)
+	}
 	// The owner's alone until it has its mode: nobody comes in between.
+	batch.bornWith(0o600)
 	if err := unix.Mknodat(d.fd, name, unix.S_IFIFO|0o600, 0); err != nil {
 		return s.fail("create", err)
 	}
@@ -189,8 +204,10 @@ func (s *Socket) makeFifo(d *folder, name string) error {
 		s.FD = -1
 		return s.fail("open", err)
 	}
-	return s.setMode(d, name, unix.S_IFIFO)
+	return s.setMode(d, name)
 }
+
+var errExchanged = errors.New("it was exchanged for something else")
 
 // handle opens the file that a name leads to, without following a link, and
 // makes sure of its type; nothing but fstat, chmod and chown can be done on it.
@@ -200,7 +217,7 @@ func (d *folder) handle(name string, fileType uint32) (fd int, st unix.Stat_t, e
 		return -1, st, err
 	}
 	if err = unix.Fstat(fd, &st); err == nil && st.Mode&unix.S_IFMT != fileType {
-		err = errors.New("it was exchanged for something else")
+		err = errExchanged
 	}
 	if err != nil {
 		_ = unix.Close(fd)
@@ -209,19 +226,23 @@ func (d *folder) handle(name string, fileType uint32) (fd int, st unix.Stat_t, e
 	return fd, st, nil
 }
 
-// setMode gives the new file its permission bits and notes which file it is.
-func (s *Socket) setMode(d *folder, name string, fileType uint32) error {
-	h, st, err := d.handle(name, fileType)
+// setMode notes which file was made, and gives it its permission bits if it was
+// born with others.
+func (s *Socket) setMode(d *folder, name string) error {
+	var st unix.Stat_t
+	err := unix.Fstatat(d.fd, name, &st, unix.AT_SYMLINK_NOFOLLOW)
+	if err == nil && st.Mode&unix.S_IFMT != fileType(s.Endpoint.Network) {
+		err = errExchanged
+	}
 	if err != nil {
 		return s.fail("chmod", err)
 	}
-	defer func() { _ = unix.Close(h) }()
 	s.file = fileID{dev: st.Dev, ino: st.Ino}
 	s.maker = ownerOf(&st)
-	if err := chmodHandle(h, s.Endpoint.Mode&0o777); err != nil {
-		return s.fail("chmod", err)
+	if st.Mode&0o7777 == s.Endpoint.Mode&0o777 {
+		return nil
 	}
-	return nil
+	return s.resetMode(d, name)
 }
 
 // resetMode gives the same file other permission bits.
@@ -242,7 +263,7 @@ func (s *Socket) ownHandle(d *folder, name string) (fd int, st unix.Stat_t, err 
 	fd, st, err = d.handle(name, fileType(s.Endpoint.Network))
 	if err == nil && s.file != (fileID{dev: st.Dev, ino: st.Ino}) {
 		_ = unix.Close(fd)
-		return -1, st, errors.New("it was exchanged for something else")
+		return -1, st, errExchanged
 	}
 	return fd, st, err
 }

@@ -274,10 +274,12 @@ func (s *Socket) apply(e plan.Endpoint) error {
 	name := pathName(e.Path)
 	// With our own powers, for the file may be another's than the folder's
 	// owner; the handle leads to no other file than ours.
-	if err := s.resetMode(d, name); err != nil {
-		return err
-	}
-	return s.setOwner(d, name)
+	return ours.as(func() error {
+		if err := s.resetMode(d, name); err != nil {
+			return err
+		}
+		return s.setOwner(d, name)
+	})
 }
 
 // reachable tells whether clients can find the socket: the name of a path may
@@ -296,7 +298,12 @@ func (s *Socket) reachable() bool {
 		return false
 	}
 	defer d.close()
-	return s.inPlace(d, name)
+	return ours.as(func() error {
+		if !s.inPlace(d, name) {
+			return errExchanged
+		}
+		return nil
+	}) == nil
 }
 
 // rename moves a staged name to the endpoint's own, which replaces the one

@@ -87,7 +87,11 @@ func (s *Socket) obstacle() error {
 		return s.fail("bind", err)
 	}
 	defer d.close()
-	if _, err := d.inTheWay(pathName(s.Endpoint.Path)); err != nil {
+	err = ours.as(func() error {
+		_, err := d.inTheWay(pathName(s.Endpoint.Path))
+		return err
+	})
+	if err != nil {
 		return s.fail("replace", err)
 	}
 	return nil

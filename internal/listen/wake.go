@@ -110,7 +110,7 @@ func connectUnix(fd int, e plan.Endpoint, owner ids) error {
 // wakeFifo writes to the fifo with the mail owner's powers even where the
 // folder is root's.
 func wakeFifo(e plan.Endpoint, owner ids) error {
-	if unix.Geteuid() != 0 {
+	if !privileged() {
 		owner = ids{}
 	}
 	e.UID, e.GID = owner.uid, owner.gid
