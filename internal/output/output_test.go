@@ -306,7 +306,7 @@ func TestDatagrams(t *testing.T) {
 	l := &label{service: "web", pid: 12, generation: 3}
 	syslog := format(nil, plan.Output{To: plan.OutputSyslog, Facility: "local1"}, l, at, []byte("a\nb"))
 	journal := format(nil, plan.Output{To: plan.OutputJournal, Facility: "daemon"}, l, at, []byte("c"))
-	if err := g.send([][]byte{syslog, journal}); err != nil {
+	if n, err := g.send([][]byte{syslog, journal}); err != nil || n != 2 {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
@@ -319,7 +319,67 @@ func TestDatagrams(t *testing.T) {
 			t.Errorf("got %q, want %q (%v)", b[:n], want, err)
 		}
 	}
-	if err := (&logger{path: path + ".none", fd: -1}).send([][]byte{syslog}); err == nil {
+	if _, err := (&logger{path: path + ".none", fd: -1}).send([][]byte{syslog}); err == nil {
 		t.Error("nobody listens, and it was sent")
+	}
+}
+
+// TestAFullDiskTearsNoLine fills a disk in the middle of a line and makes room
+// again: every line in the file is whole, or ends where the disk was full, and
+// the loss is counted exactly.
+func TestAFullDiskTearsNoLine(t *testing.T) {
+	if testing.Short() {
+		t.Skip("needs root")
+	}
+	dir := t.TempDir()
+	if err := unix.Mount("none", dir, "tmpfs", 0, "size=16k"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = unix.Unmount(dir, unix.MNT_DETACH) })
+	filler := filepath.Join(dir, "filler")
+	if err := os.WriteFile(filler, make([]byte, 8<<10), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	to := plan.Output{To: filepath.Join(dir, "log")}
+	c := New()
+	w := c.Writer(to).(*sink)
+	rest := func() {
+		t.Helper()
+		select {
+		case <-w.idle():
+		case <-time.After(20 * time.Second):
+			t.Fatal("it does not come to an end")
+		}
+	}
+	const lines = 200
+	for i := range lines {
+		fmt.Fprintf(w, "line %d %s\n", i, strings.Repeat("x", 60))
+	}
+	rest()
+	if err := os.Remove(filler); err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprintln(w, "room again")
+	rest()
+	b, err := os.ReadFile(to.To)
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole, lost := 0, 0
+	for line := range strings.Lines(string(b)) {
+		switch _, notice, _ := strings.Cut(line, "brood: "); {
+		case strings.HasPrefix(line, "line ") && strings.Count(line, "x") == 60:
+			whole++
+		case notice != "":
+			if _, err := fmt.Sscanf(notice, "%d log lines were lost", &lost); err != nil {
+				t.Error(err)
+			}
+		case strings.HasPrefix(line, "line "), line == "room again\n":
+		default:
+			t.Errorf("the line %q", line)
+		}
+	}
+	if whole == 0 || whole+lost != lines || !strings.Contains(string(b), "\nroom again\n") {
+		t.Errorf("%d lines are whole and %d counted as lost, of %d", whole, lost, lines)
 	}
 }

@@ -22,53 +22,79 @@ const datagramPatience = time.Second
 // fileMode is the mode of a log file that is made, less the umask.
 const fileMode = 0o640
 
-// writerTo writes lines to a place; nil to discard them. It may wait. An error
-// means that not all were written.
-func writerTo(to string) func(lines [][]byte) error {
+// writer writes lines to a place. It may wait. It returns how many were written;
+// an error is why the others were not.
+type writer func(lines [][]byte) (written int, err error)
+
+// writerTo is the writer to a place; nil to discard lines.
+func writerTo(to string) writer {
 	switch to {
 	case plan.OutputDiscard:
 		return nil
 	case plan.OutputStdout:
-		return func(lines [][]byte) error { return writeAll(1, lines) }
+		return (&plainFile{fd: 1}).write
 	case plan.OutputStderr:
-		return func(lines [][]byte) error { return writeAll(2, lines) }
+		return (&plainFile{fd: 2}).write
 	case plan.OutputSyslog:
 		return (&logger{path: syslogSocket, fd: -1}).send
 	case plan.OutputJournal:
 		return (&logger{path: journalSocket, fd: -1}).send
 	}
-	return func(lines [][]byte) error { return appendTo(to, lines) }
+	return (&plainFile{path: to}).append
 }
 
-// writeAll writes lines to a descriptor, which may be one that does not wait.
-func writeAll(fd int, lines [][]byte) error {
-	for _, line := range lines {
-		for len(line) > 0 {
-			n, err := unix.Write(fd, line)
-			switch {
-			case err == unix.EAGAIN:
-				_, _ = unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}, -1)
-			case err == unix.EINTR:
-			case err != nil:
-				return err
-			default:
-				line = line[n:]
-			}
+// plainFile takes lines as bytes.
+type plainFile struct {
+	path string
+	fd   int
+	// torn: the last line could be written in part only, as the disk was full.
+	torn bool
+}
+
+// append opens the file each time that there is something to write, as it may
+// be rotated meanwhile. A link to elsewhere is not followed: we may be root.
+func (f *plainFile) append(lines [][]byte) (int, error) {
+	flags := unix.O_WRONLY | unix.O_APPEND | unix.O_CREAT | unix.O_NOFOLLOW | unix.O_NOCTTY | unix.O_NONBLOCK | unix.O_CLOEXEC
+	fd, err := unix.Open(f.path, flags, fileMode)
+	if err != nil {
+		return 0, fmt.Errorf("cannot open %s: %w", f.path, err)
+	}
+	f.fd = fd
+	defer func() { _ = unix.Close(fd) }()
+	return f.write(lines)
+}
+
+// write writes lines to the descriptor, which may be one that does not wait.
+func (f *plainFile) write(lines [][]byte) (int, error) {
+	if f.torn {
+		if _, err := f.writeLine(newline); err != nil {
+			return 0, err
+		}
+		f.torn = false
+	}
+	for i, line := range lines {
+		if n, err := f.writeLine(line); err != nil {
+			f.torn = n > 0
+			return i, err
 		}
 	}
-	return nil
+	return len(lines), nil
 }
 
-// appendTo opens the file each time that there is something to write, as it may
-// be rotated meanwhile. A link to elsewhere is not followed: we may be root.
-func appendTo(path string, lines [][]byte) error {
-	flags := unix.O_WRONLY | unix.O_APPEND | unix.O_CREAT | unix.O_NOFOLLOW | unix.O_NOCTTY | unix.O_NONBLOCK | unix.O_CLOEXEC
-	fd, err := unix.Open(path, flags, fileMode)
-	if err != nil {
-		return fmt.Errorf("cannot open %s: %w", path, err)
+func (f *plainFile) writeLine(line []byte) (total int, err error) {
+	for total < len(line) {
+		n, err := unix.Write(f.fd, line[total:])
+		switch {
+		case err == unix.EAGAIN:
+			_, _ = unix.Poll([]unix.PollFd{{Fd: int32(f.fd), Events: unix.POLLOUT}}, -1)
+		case err == unix.EINTR:
+		case err != nil:
+			return total, err
+		default:
+			total += n
+		}
 	}
-	defer func() { _ = unix.Close(fd) }()
-	return writeAll(fd, lines)
+	return total, nil
 }
 
 // logger is a connection to a program that takes lines as datagrams, and may go
@@ -79,20 +105,20 @@ type logger struct {
 }
 
 // send hands lines over, one by one.
-func (g *logger) send(lines [][]byte) error {
-	for _, line := range lines {
+func (g *logger) send(lines [][]byte) (int, error) {
+	for i, line := range lines {
 		if g.fd >= 0 && g.sendOne(line) == nil {
 			continue
 		}
 		g.close() // another may have taken the place of the one we knew
 		if err := g.connect(); err != nil {
-			return err
+			return i, err
 		}
 		if err := g.sendOne(line); err != nil {
-			return err
+			return i, err
 		}
 	}
-	return nil
+	return len(lines), nil
 }
 
 func (g *logger) sendOne(line []byte) error {

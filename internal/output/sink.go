@@ -18,7 +18,7 @@ type place string
 // is something to write.
 type sink struct {
 	to    plan.Output
-	write func(lines [][]byte) error
+	write writer
 
 	mu      sync.Mutex
 	queue   []byte
@@ -92,9 +92,9 @@ func (s *sink) run() {
 			text := strconv.Itoa(lost) + " log lines were lost: they could not be written to " + s.to.To
 			lines = append(lines, format(nil, s.to, &l, time.Now(), []byte(text)))
 		}
-		if s.write(lines) != nil {
+		if written, err := s.write(lines); err != nil {
 			s.mu.Lock()
-			s.lost += lost + len(ends)
+			s.lost += lost + len(ends) - written
 			s.mu.Unlock()
 		}
 	}
