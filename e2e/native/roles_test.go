@@ -19,6 +19,7 @@ const roleVariable = "BROOD_TEST_ROLE"
 // roles are what this program can be.
 var roles = map[string]func(args []string){
 	"serve": playServe,
+	"loud":  playLoud,
 }
 
 func play(role string, args []string) {
@@ -81,6 +82,53 @@ func serveOne(c net.Conn) {
 		time.Sleep(d) // the client's work
 	}
 	fmt.Fprintf(c, "served by %d\n", os.Getpid())
+}
+
+// playLoud writes to its standard error what a client asks for, and then serves
+// it: "lines N" or "endless N" for so many bytes, "numbers N" for so many lines
+// with a number, "close 0" to close it.
+func playLoud([]string) {
+	l, err := net.FileListener(os.NewFile(3, "listener"))
+	if err != nil {
+		panic(err)
+	}
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			panic(err)
+		}
+		var kind string
+		var amount int
+		if _, err := fmt.Fscan(c, &kind, &amount); err == nil {
+			writeLoud(kind, amount)
+			fmt.Fprintf(c, "served by %d\n", os.Getpid())
+		}
+		c.Close()
+	}
+}
+
+func writeLoud(kind string, amount int) {
+	line := strings.Repeat("x", 99) + "\n"
+	switch kind {
+	case "endless":
+		line = strings.Repeat("y", 100)
+		fallthrough
+	case "lines":
+		piece := []byte(strings.Repeat(line, 655)) // a little less than a pipe holds
+		for n := 0; n < amount; n += len(piece) {
+			_, _ = os.Stderr.Write(piece)
+		}
+		_, _ = os.Stderr.WriteString("\n")
+	case "numbers":
+		var all strings.Builder
+		for i := range amount {
+			fmt.Fprintf(&all, "number %d é\t\"'\n", i+1)
+		}
+		_, _ = os.Stderr.WriteString(all.String())
+	case "close":
+		os.Stderr.Close()
+		os.Stdout.Close()
+	}
 }
 
 // notifier speaks sd_notify(3).
