@@ -16,6 +16,9 @@ import (
 // patience is how long a test waits for what must happen.
 const patience = 30 * time.Second
 
+// noLinger has a child under the race detector end at once.
+const noLinger = "GORACE=atexit_sleep_ms=0"
+
 // parts are what the test binary does when it is started by a test of its own.
 var parts = map[string]func(args []string) int{}
 
@@ -57,8 +60,10 @@ func openDirectory(t *testing.T) string {
 // handler answers as a brood would, and can be told to do otherwise.
 type handler struct {
 	// do replaces the answer to a request.
-	do map[Verb]func(ctx context.Context, req *Request, send func(any) error) (any, error)
+	do map[Verb]answering
 }
+
+type answering func(ctx context.Context, req *Request, send func(any) error) (any, error)
 
 // secret is what nobody below an operator may see.
 const secret = "geheim-7261"

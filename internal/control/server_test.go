@@ -94,7 +94,7 @@ func TestStream(t *testing.T) {
 // only ended what it writes gets its answer.
 func TestHangUp(t *testing.T) {
 	ended := make(chan error, 1)
-	h := &handler{do: map[Verb]func(context.Context, *Request, func(any) error) (any, error){
+	h := &handler{do: map[Verb]answering{
 		VerbEvents: func(ctx context.Context, _ *Request, send func(any) error) (any, error) {
 			err := send(1)
 			<-ctx.Done()
