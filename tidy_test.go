@@ -46,6 +46,7 @@ var mayImport = map[string][]string{
 		"internal/plan",
 	},
 	"internal/demo":    {"internal/master", "internal/plan", "internal/pool", "worker", "masterproto", "internal/maillog"},
+	"internal/inspect": {"internal/scoreboard"},
 	"internal/install": {},
 }
 
