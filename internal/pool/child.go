@@ -207,6 +207,9 @@ func (p *Pool) died(ev *Event) {
 		p.throttle(c, ev.Code)
 	}
 	p.bury(c)
+	if p.opaque() && p.total() == 0 {
+		p.forgetQueue() // the next client has nobody to wait for
+	}
 }
 
 // asked tells whether a child ended as it was told to.

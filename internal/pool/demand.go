@@ -205,6 +205,7 @@ func (p *Pool) queueSeen(waiting int, age Duration) {
 		p.queueEmpty()
 		return
 	}
+	p.shrink.lastClient = p.now
 	p.queueMoved(waiting, age)
 	waited := Duration(p.now - p.waits.since)
 	switch {
