@@ -1,0 +1,304 @@
+package control
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+func init() { parts["serve-short"] = serveShort }
+
+// serveShort is a daemon that does what it is told on its standard input, a word
+// a line: "fill" uses up all descriptors, "rob" takes from now on whichever gets
+// free, "free" ends both.
+func serveShort(args []string) int {
+	limit := unix.Rlimit{Cur: 64, Max: 64}
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	s, err := Listen(args[0], Options{})
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	s.Serve(&handler{})
+	var hoard hoard
+	for words := bufio.NewScanner(os.Stdin); words.Scan(); fmt.Println("done") {
+		switch words.Text() {
+		case "fill":
+			hoard.fill()
+		case "rob":
+			hoard.rob()
+		case "free":
+			hoard.free()
+		}
+	}
+	s.Close()
+	return 0
+}
+
+// hoard is all descriptors that a process can get.
+type hoard struct {
+	fds    []int
+	robber context.CancelFunc
+	gone   chan struct{}
+}
+
+func (h *hoard) fill() {
+	for {
+		fd, err := unix.Open("/dev/null", unix.O_CLOEXEC, 0)
+		if err != nil {
+			return
+		}
+		h.fds = append(h.fds, fd)
+	}
+}
+
+func (h *hoard) rob() {
+	ctx, cancel := context.WithCancel(context.Background())
+	h.robber, h.gone = cancel, make(chan struct{})
+	go func() {
+		defer close(h.gone)
+		for ctx.Err() == nil {
+			h.fill()
+			time.Sleep(50 * time.Microsecond)
+		}
+	}()
+}
+
+func (h *hoard) free() {
+	if h.robber != nil {
+		h.robber()
+		<-h.gone
+	}
+	for _, fd := range h.fds {
+		unix.Close(fd)
+	}
+	h.fds = nil
+}
+
+// daemon is a server in a process of its own.
+type daemon struct {
+	t       *testing.T
+	path    string
+	pid     int
+	process *os.Process
+	tell    func(word string)
+}
+
+func startDaemon(t *testing.T) *daemon {
+	t.Helper()
+	d := &daemon{t: t, path: filepath.Join(openDirectory(t), "control")}
+	cmd := exec.Command(os.Args[0], "serve-short", d.path)
+	cmd.Env = append(os.Environ(), noLinger)
+	cmd.Stderr = os.Stderr
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	d.pid, d.process = cmd.Process.Pid, cmd.Process
+	t.Cleanup(func() {
+		stdin.Close()
+		cmd.Wait()
+	})
+	answers := bufio.NewReader(stdout)
+	d.tell = func(word string) {
+		t.Helper()
+		if _, err := fmt.Fprintln(stdin, word); err != nil {
+			t.Fatal(err)
+		}
+		if line, err := answers.ReadString('\n'); line != "done\n" {
+			t.Fatalf("%s: %q, %v", word, line, err)
+		}
+	}
+	d.tell("nothing") // it listens now
+	return d
+}
+
+// ask makes a connection of its own for one request.
+func (d *daemon) ask(ctx context.Context, req Request) error {
+	c, err := Dial(ctx, d.path)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	return c.Do(ctx, req, nil)
+}
+
+// used is the processor time of the daemon so far.
+func (d *daemon) used() time.Duration {
+	d.t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", d.pid))
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	fields := bytes.Fields(text[bytes.LastIndexByte(text, ')'):])
+	ticks := 0
+	for _, field := range fields[12:14] { // utime and stime of proc(5)
+		n, err := strconv.Atoi(string(field))
+		if err != nil {
+			d.t.Fatal(err)
+		}
+		ticks += n
+	}
+	return time.Duration(ticks) * time.Second / 100
+}
+
+// turns is how often a thread of the daemon went to sleep so far.
+func (d *daemon) turns() (n int) {
+	d.t.Helper()
+	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", d.pid))
+	for _, thread := range threads {
+		text, err := os.ReadFile(thread)
+		_, count, found := bytes.Cut(text, []byte("\nvoluntary_ctxt_switches:"))
+		if err != nil || !found {
+			d.t.Fatalf("%s: %v", thread, err)
+		}
+		count, _, _ = bytes.Cut(count, []byte("\n"))
+		one, err := strconv.Atoi(string(bytes.TrimSpace(count)))
+		if err != nil {
+			d.t.Fatal(err)
+		}
+		n += one
+	}
+	return n
+}
+
+// TestNoDescriptorFree: with none free, a hundred clients get their answers, and
+// those who have only come to stand in the way are sent away.
+func TestNoDescriptorFree(t *testing.T) {
+	d := startDaemon(t)
+	d.tell("fill")
+	if _, err := os.Readlink(fmt.Sprintf("/proc/%d/fd/63", d.pid)); err != nil {
+		t.Fatalf("not all descriptors are used: %v", err)
+	}
+	d.askMany()
+	err := d.ask(within(t, patience), Request{Do: VerbEvents, Follow: true})
+	if codeOf(err) != Unavailable {
+		t.Errorf("follow would keep the last descriptor: %v", err)
+	}
+	cpu := d.used()
+	for range 3 {
+		dialRaw(t, d.path)
+	}
+	began := time.Now()
+	if err := d.ask(within(t, patience), Request{Do: VerbHello}); err != nil {
+		t.Fatal(err)
+	}
+	took := time.Since(began)
+	if took < 2*time.Second {
+		t.Errorf("three that say nothing were in the way for %s only; were descriptors free?", took)
+	}
+	if cpu = d.used() - cpu; cpu > took/4 {
+		t.Errorf("the daemon used %s in %s of waiting for them", cpu, took)
+	}
+	d.tell("free")
+	d.tell("fill")
+	d.askMany()
+}
+
+// askMany has a hundred requests answered, ten at a time.
+func (d *daemon) askMany() {
+	d.t.Helper()
+	var group sync.WaitGroup
+	for range 10 {
+		group.Go(func() {
+			for range 10 {
+				if err := d.ask(within(d.t, patience), Request{Do: VerbPicture}); err != nil {
+					d.t.Errorf("without a free descriptor: %v", err)
+				}
+			}
+		})
+	}
+	group.Wait()
+}
+
+// TestReserveLost: another part of the daemon that takes every descriptor can
+// also get the one in reserve. It costs no processor time, and ends by itself
+// once descriptors are free.
+func TestReserveLost(t *testing.T) {
+	d := startDaemon(t)
+	d.tell("rob")
+	// Sooner or later the robber is faster than accept.
+	eventually(t, "the reserve is lost", func() bool {
+		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+		defer cancel()
+		return d.ask(ctx, Request{Do: VerbHello}) != nil
+	})
+	d.tell("free")
+	d.askMany()
+	d.tell("fill")
+	d.askMany()
+}
+
+// TestRest: a server that nobody asks does nothing, with descriptors or without.
+func TestRest(t *testing.T) {
+	d := startDaemon(t)
+	for _, word := range []string{"nothing", "fill"} {
+		if err := d.ask(within(t, patience), Request{Do: VerbHello}); err != nil {
+			t.Fatal(err)
+		}
+		d.tell(word)
+		// The runtime's own threads go to sleep one after the other.
+		least := 1 << 30
+		eventually(t, "at rest after "+word, func() bool {
+			before := d.turns()
+			time.Sleep(time.Second) // the span that is measured
+			least = min(least, d.turns()-before)
+			return least == 0
+		})
+	}
+}
+
+// TestStopped: a daemon that a signal has stopped is told from one that is slow,
+// and one that ends from both.
+func TestStopped(t *testing.T) {
+	d := startDaemon(t)
+	c := client(t, d.path)
+	if err := d.process.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "stopped", func() bool { return stateOf(int32(d.pid)) == 'T' })
+	err := c.Do(within(t, 50*time.Millisecond), Request{Do: VerbHello}, nil)
+	if want := fmt.Sprintf("brood (pid %d) is stopped by a signal and did not answer for ", d.pid); !contains(err, want) ||
+		!contains(err, fmt.Sprintf("let it go on with kill -CONT %d", d.pid)) {
+		t.Errorf("stopped: %v", err)
+	}
+	if again := c.Do(within(t, patience), Request{Do: VerbHello}, nil); again != err {
+		t.Errorf("a client that is of no more use: %v", again)
+	}
+	if err := d.process.Signal(syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	c = client(t, d.path)
+	if err := c.Do(within(t, patience), Request{Do: VerbHello}, nil); err != nil {
+		t.Errorf("continued: %v", err)
+	}
+	err = c.follow(within(t, patience), func() { d.process.Kill() })
+	if !contains(err, "before it answered: unexpected EOF") && !contains(err, "connection reset") {
+		t.Errorf("killed: %v", err)
+	}
+	// The kernel may close the socket before it counts the process as dead.
+	if !contains(err, fmt.Sprintf("brood (pid %d) has ended", d.pid)) && !contains(err, "brood hung up") {
+		t.Errorf("killed: %v", err)
+	}
+}
