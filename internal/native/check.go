@@ -16,6 +16,7 @@ func (l *loader) checkSettings(set layered, s *settled) {
 	l.checkPool(set, s.service)
 	l.checkBackoff(set, s.service)
 	l.checkLog(set, s.service)
+	l.checkLimits(set, s.service)
 }
 
 // checkProtocol reports keys that mean nothing to the service's protocol.

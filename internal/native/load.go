@@ -265,6 +265,7 @@ func (l *loader) brood(n *node) {
 	if n == nil || n.kind != unstable.Table {
 		return
 	}
+	logTo := n.key
 	for _, s := range decode(&l.report, broodSchema(), n) {
 		if s.failed {
 			continue
@@ -276,7 +277,11 @@ func (l *loader) brood(n *node) {
 		if s.key.name == "runtime" && !filepath.IsAbs(s.value.text) {
 			l.report.errorf(s.value.at, "runtime = %s is no absolute path", quoted(s.value.text)).instead("write one such as \"/run/brood\"")
 		}
+		if s.key.name == "log.to" {
+			logTo = s.value.at
+		}
 	}
+	l.expandOwnLog(logTo)
 }
 
 // applyPresets puts the defaults of a schema, as they are written in it.

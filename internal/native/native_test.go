@@ -82,11 +82,27 @@ func machine(files map[string]string, words string) System {
 			text, ok := map[string]string{"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "SECRET": "s"}[name]
 			return text, ok
 		},
+		Appendable: func(name string) error {
+			switch path.Dir(name) {
+			case "/", "/var/log", "/run/brood":
+				return nil
+			case "/var/log/private":
+				return fs.ErrPermission
+			}
+			return fs.ErrNotExist
+		},
+		LimitMost: func(resource int) uint64 {
+			if resource == 7 {
+				return 1 << 20
+			}
+			return Unlimited
+		},
 		Dir:     "/etc/brood",
 		Runtime: "/run/brood",
 	}
 	s.FreePort = 1024
 	if slices.Contains(strings.Fields(words), "user") {
+		s.LimitMost = func(int) uint64 { return 4096 }
 		s.UID, s.GID, s.Groups, s.Runtime = 1000, 1000, []int{1000}, "/run/user/1000/brood"
 	}
 	return s

@@ -179,6 +179,9 @@ func (l *loader) instance(set layered, s *settled, name string) {
 	svc.Account = l.account(p, s.fresh)
 	svc.Directory = l.directory(p, s.fresh.directory)
 	svc.Log.To = p.expand(s.fresh.logTo)
+	if set.find("log.to") != nil {
+		l.checkLogFile(s.fresh.logTo.at, svc.Log.To)
+	}
 	for _, w := range s.fresh.ceilings {
 		svc.Ceilings = append(svc.Ceilings, w.text)
 	}
@@ -308,7 +311,7 @@ func variableOf(env []string, name string) string {
 func (l *loader) environment(p *places, fresh *raw) []string {
 	vars := make(map[string]string)
 	for _, name := range fresh.envPass {
-		if l.sys.Getenv == nil {
+		if l.sys.Getenv == nil || slices.Contains(reservedVariables[name], p.service.Protocol) {
 			continue
 		}
 		if text, ok := l.sys.Getenv(name); ok {
@@ -326,6 +329,7 @@ func (l *loader) environment(p *places, fresh *raw) []string {
 	}
 	for _, w := range fresh.envFiles {
 		for _, v := range l.envFile(p, w) {
+			l.checkVariable(p.service, v)
 			vars[v.name] = v.value.text
 		}
 	}

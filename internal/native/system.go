@@ -4,12 +4,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/user"
 	"path/filepath"
 	"sort"
 	"strconv"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // System is what Load asks the machine for: a seam for tests, and for checking
@@ -25,6 +28,10 @@ type System struct {
 	Executable func(path string) error
 	// Directory is nil when the path is a directory.
 	Directory func(path string) error
+	// Appendable is nil when a file can be appended to, or made, at the path.
+	Appendable func(path string) error
+	// LimitMost is the highest hard limit that the daemon may give a worker.
+	LimitMost func(resource int) uint64
 	// User finds a user by name or decimal number, Group a group's number.
 	User  func(name string) (User, error)
 	Group func(name string) (int, error)
@@ -65,6 +72,8 @@ func OS() System {
 		Glob:       filepath.Glob,
 		Executable: executable,
 		Directory:  directory,
+		Appendable: appendable,
+		LimitMost:  limitMost,
 		User:       lookUpUser,
 		Group:      lookUpGroup,
 		Getenv:     os.LookupEnv,
@@ -124,6 +133,41 @@ func directory(path string) error {
 		return errors.New("it is not a directory")
 	}
 	return nil
+}
+
+// appendable looks at what the daemon will open: with its effective user, and
+// never by way of a symbolic link.
+func appendable(path string) error {
+	info, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return unix.Faccessat(unix.AT_FDCWD, filepath.Dir(path), unix.W_OK|unix.X_OK, unix.AT_EACCESS)
+	case err != nil:
+		return cause(err)
+	case info.IsDir():
+		return errors.New("it is a directory")
+	case info.Mode()&fs.ModeSymlink != 0:
+		return errors.New("it is a symbolic link, and none is followed")
+	}
+	return unix.Faccessat(unix.AT_FDCWD, path, unix.W_OK, unix.AT_EACCESS)
+}
+
+// limitMost is our own hard limit, which root may raise, but for that of
+// descriptors, which the kernel bounds for everybody, see proc_sys_fs(5).
+func limitMost(resource int) uint64 {
+	if os.Geteuid() != 0 {
+		var own unix.Rlimit
+		if unix.Getrlimit(resource, &own) == nil {
+			return own.Max
+		}
+	}
+	if resource == unix.RLIMIT_NOFILE {
+		text, err := os.ReadFile("/proc/sys/fs/nr_open")
+		if most, bad := strconv.ParseUint(strings.TrimSpace(string(text)), 10, 64); err == nil && bad == nil {
+			return most
+		}
+	}
+	return Unlimited
 }
 
 // cause is the reason alone, without the path that the caller names anyway.
