@@ -101,12 +101,16 @@ func (m *Master) tellThrottled(s *service, a *pool.Action) {
 		}
 		m.log.Warn(line+" ("+why+words+"; "+next+")", "service", s.plan.Name)
 	}
-	if m.opts.LastWords == nil || a.PID == 0 {
+	w := m.known(a.PID)
+	if w == nil || m.words == nil && m.opts.LastWords == nil {
 		log("")
 		return
 	}
-	pid := int(a.PID)
-	m.later.Go(func() { log(m.opts.LastWords(pid, died)) })
+	words := m.words // of one who has died; who has not may not have said its last
+	if words == nil {
+		words = m.wordsOf(w)
+	}
+	m.later.Go(func() { log(strings.Join(words(), " | ")) })
 }
 
 // tellStillborn logs a birth that failed and returns its errno.
@@ -135,15 +139,15 @@ const (
 
 // gossip logs a line that a child can cause as often as it likes.
 func (m *Master) gossip(s *service, level slog.Level, line string) {
-	now := m.now()
-	if now-s.gossipSince > pool.Time(gossipSpan) {
-		if s.gossipLost > 0 {
-			m.warn(s, fmt.Sprintf("service %q: %d more lines about status updates were not logged", s.plan.Name, s.gossipLost))
+	now, g := m.now(), &s.figured().gossip
+	if now-g.since > pool.Time(gossipSpan) {
+		if g.lost > 0 {
+			m.warn(s, fmt.Sprintf("service %q: %d more lines about status updates were not logged", s.plan.Name, g.lost))
 		}
-		s.gossipSince, s.gossipCount, s.gossipLost = now, 0, 0
+		*g = gossip{since: now}
 	}
-	if s.gossipCount++; s.gossipCount > gossipMost {
-		if s.gossipLost++; s.gossipLost == 1 {
+	if g.count++; g.count > gossipMost {
+		if g.lost++; g.lost == 1 {
 			m.warn(s, fmt.Sprintf("service %q: too many lines about status updates: only counting them for %s", s.plan.Name, seconds(gossipSpan)))
 		}
 		return

@@ -122,7 +122,11 @@ func (m *Master) withLastWords(s *service, a *pool.Action, what string) {
 		log(nil)
 		return
 	}
-	m.later.Go(func() { log(w.output.LastWords()) })
+	words := m.words // of one who has died; who has not may not have said its last
+	if words == nil {
+		words = w.output.LastWords
+	}
+	m.later.Go(func() { log(words()) })
 }
 
 func (m *Master) logPicture(w *worker, age, text string) {
@@ -159,10 +163,10 @@ func (m *Master) logFound(s *service) {
 
 func (m *Master) logCannotShut(s *service, err error) { m.warnf(s, "its sockets stay open: %v", err) }
 
-func (m *Master) logFarewell(why os.Signal) {
+func (m *Master) logFarewell(why os.Signal, span time.Duration) {
 	patience := "as long as they need"
-	if m.opts.Drain > 0 {
-		patience = m.opts.Drain.String() + " at most"
+	if span > 0 {
+		patience = span.String() + " at most"
 	}
 	m.log.Info(fmt.Sprintf("stopping on signal %v: workers may finish their clients, for %s; the same signal again stops them now", why, patience))
 }

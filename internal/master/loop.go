@@ -14,26 +14,46 @@ import (
 // Run is the loop. It returns the signal that asked it to end; what becomes of
 // the children then is the caller's to decide. Signals stay caught.
 func (m *Master) Run() os.Signal {
+	defer close(m.over)
 	go m.poller.run()
+	go m.kills.begin()
 	m.settle()
 	for m.ended == nil {
 		select {
 		case events := <-m.poller.ready:
+			m.turn()
 			m.readable(events)
 			m.poller.resume <- struct{}{}
 		case s := <-m.signals:
+			m.turn()
 			m.signalled(s)
 		case p := <-m.proposed:
+			m.turn()
 			m.consider(p)
 		case f := <-m.calls:
+			m.turn()
 			f()
 		case <-m.timer.C:
+			m.turn()
 			m.ringing = 0
 			m.ring()
 		}
 		m.settle()
+		m.turned()
 	}
 	return m.ended
+}
+
+// turn begins a turn of the loop, turned ends it.
+func (m *Master) turn() {
+	m.figures.began = m.now()
+	m.busySince.Store(int64(m.figures.began))
+}
+
+func (m *Master) turned() {
+	m.journal.tell()
+	m.figures.turned(m.now())
+	m.busySince.Store(0)
 }
 
 // readable hands a batch of readiness on.
@@ -113,6 +133,7 @@ func (m *Master) stillborn(s *service, generation uint32, err error) {
 	ev := pool.Event{Kind: pool.Stillborn, Generation: generation}
 	if err != errNoClient {
 		ev.Code = m.tellStillborn(s, err)
+		m.neverBorn(s, err)
 	}
 	m.step(s, ev)
 }
@@ -127,7 +148,13 @@ func (m *Master) signalled(s os.Signal) {
 			m.ended = s
 			return
 		}
-		m.farewell(s)
+		again := m.closing != nil
+		if !again {
+			m.farewell(s, 0)
+		}
+		if again || s == unix.SIGQUIT {
+			m.hurry(s)
+		}
 	}
 }
 
@@ -147,13 +174,14 @@ func (m *Master) reap() {
 		m.readStatus(w.service)
 		m.readNotify()
 		m.lookBeforeDeath(w.service, d.Status)
+		m.mourn(w, &d)
 		delete(m.children, w.pid)
 		if d.Failed != nil {
 			m.logNotLoaded(w.service, d.Failed)
 		}
 		m.dying = w
 		m.step(w.service, pool.Event{Kind: pool.Died, PID: w.pid, Code: exitCode(d.Status), Unloaded: d.Failed != nil})
-		m.dying = nil
+		m.dying, m.words = nil, nil
 		w.forget()
 	}
 }
@@ -184,9 +212,17 @@ func (m *Master) step(s *service, ev pool.Event) {
 	m.stepping = true
 	for i := 0; i < len(m.queue); i++ {
 		q := m.queue[i]
-		for _, a := range m.life(q.service).Step(m.now(), q.event) {
+		if q.service.drained && q.service.pool == nil {
+			continue // it came too late
+		}
+		m.at = m.now()
+		actions := m.life(q.service).Step(m.at, q.event)
+		q.service.count(&q.event, m.at)
+		m.noteStep(q.service, &q.event, m.at)
+		for _, a := range actions {
 			m.perform(q.service, &a)
 		}
+		m.tellDrains(q.service)
 	}
 	m.queue = m.queue[:0]
 	m.stepping = false
@@ -195,6 +231,7 @@ func (m *Master) step(s *service, ev pool.Event) {
 // settle ends a batch: sockets are watched or not as the pools have it by now,
 // and the timer is set to the next ring.
 func (m *Master) settle() {
+	m.advance()
 	for i := 0; i < len(m.dirty); i++ {
 		s := m.dirty[i]
 		s.dirty = false

@@ -2,11 +2,14 @@ package master
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"os"
 	"os/signal"
 	"sync"
+	"sync/atomic"
 	"time"
+	"weak"
 
 	"golang.org/x/sys/unix"
 
@@ -14,6 +17,7 @@ import (
 	"github.com/brood-project/brood/internal/output"
 	"github.com/brood-project/brood/internal/plan"
 	"github.com/brood-project/brood/internal/pool"
+	"github.com/brood-project/brood/internal/scoreboard"
 )
 
 // Proposal is a plan that was read and is not in force yet.
@@ -23,6 +27,9 @@ type Proposal struct {
 	Warnings plan.Diagnostics
 	// Drain is what Options.Drain is from then on.
 	Drain time.Duration
+	// Details says what else of the daemon's own settings will differ, a line
+	// each.
+	Details []string
 	// Accepted, if not nil, is called in the loop once the plan is in force.
 	Accepted func()
 }
@@ -52,6 +59,8 @@ type Options struct {
 	// Output takes what the workers of brood.toml write; nil leaves them our
 	// standard output.
 	Output *output.Collector
+	// Version is the daemon's, for pictures.
+	Version string
 	// Gentle has TERM, INT and QUIT be carried out by the loop, which then ends
 	// when the last worker has: the first TERM or INT lets workers finish their
 	// clients, for Drain at most (0: as long as they need), a second one or a
@@ -74,6 +83,11 @@ type Master struct {
 	// children are alive, or on their way, by pid.
 	children map[int32]*worker
 	dying    *worker // is being buried
+	// words finds what the one that is being buried said last; nil where that
+	// was not asked for.
+	words func() []string
+	// inquests is how many deaths are being looked into.
+	inquests int
 	gens     pool.Generations
 	// ceilings are in the order in which pools take their places.
 	ceilings []ceiling
@@ -97,17 +111,32 @@ type Master struct {
 
 	countAfter pool.Time // no count of clients before
 
-	queue     []queued
-	stepping  bool
-	dirty     []*service
-	reloading bool
-	again     bool // another reload was asked for meanwhile
-	reader    statusReader
-	begun     bool // the first plan is in force
-	retry     *time.Timer
-	closing   os.Signal // why everything is being ended gently
-	failed    bool
-	ended     os.Signal
+	at      pool.Time // of the step at hand, or the last
+	figures loopFigures
+	journal journal
+	kills   kernelKills
+	survey  *listen.Survey // nil where the kernel has none
+	drawn   atomic.Pointer[weak.Pointer[scoreboard.Picture]]
+	// busySince is since when the loop has been at its turn; 0 while it waits.
+	busySince atomic.Int64
+	wall      int64 // see wallEpoch
+	reloaded  *scoreboard.Reload
+	deadline  pool.Time     // when workers are stopped that are not done; 0 for none
+	over      chan struct{} // is closed when the loop has ended
+
+	queue    []queued
+	stepping bool
+	dirty    []*service
+	reading  *reading   // is read now
+	readings []*reading // wait for their turn
+	reader   statusReader
+	begun    bool // the first plan is in force
+	retry    *time.Timer
+	closing  os.Signal // why everything is being ended gently
+	exodus   *exodus   // everything of Postfix is being drained
+	drains   []*drain  // are followed
+	failed   bool
+	ended    os.Signal
 	// later is what runs outside the loop and should be let finish.
 	later sync.WaitGroup
 }
@@ -136,6 +165,7 @@ func New(opts Options) (*Master, error) {
 		signals:  make(chan os.Signal, 64),
 		proposed: make(chan proposed, 1),
 		calls:    make(chan func(), 16),
+		over:     make(chan struct{}),
 		timer:    time.NewTimer(time.Hour),
 	}
 	m.timer.Stop()
@@ -143,7 +173,7 @@ func New(opts Options) (*Master, error) {
 	if err := m.openShared(); err != nil {
 		return nil, err
 	}
-	if err := m.adopt(opts.First); err != nil {
+	if _, err := m.adopt(opts.First); err != nil {
 		m.closeShared()
 		return nil, err
 	}
@@ -158,6 +188,9 @@ func (m *Master) Failed() bool { return m.failed }
 // now is the pools' clock. It begins at one second, because 0 means never.
 func (m *Master) now() pool.Time { return pool.Time(time.Since(m.epoch)) }
 
+// errOver is the answer to whoever asks a loop that has ended.
+var errOver = errors.New("cannot ask the loop: it has ended")
+
 // Call runs f in the loop and returns when it is done, or with ctx.
 func (m *Master) Call(ctx context.Context, f func()) error {
 	done := make(chan struct{})
@@ -165,10 +198,19 @@ func (m *Master) Call(ctx context.Context, f func()) error {
 	case m.calls <- func() { f(); close(done) }:
 	case <-ctx.Done():
 		return ctx.Err()
+	case <-m.over:
+		return errOver
 	}
 	select {
 	case <-done:
 		return nil
+	case <-m.over:
+		select {
+		case <-done: // it has ended with f
+			return nil
+		default:
+			return errOver
+		}
 	case <-ctx.Done():
 		return ctx.Err()
 	}

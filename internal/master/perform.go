@@ -19,10 +19,12 @@ func (m *Master) perform(s *service, a *pool.Action) {
 	case pool.Birth:
 		m.birth(s, a)
 	case pool.Terminate:
+		m.cutOff(s, a)
 		m.kill(a.PID, unix.SIGTERM)
 	case pool.Kill:
 		m.end(s, a.PID)
 	case pool.Stop:
+		m.cutOff(s, a)
 		m.stop(s, a.PID)
 	case pool.Retire:
 		// No protocol has a word for it.
@@ -37,12 +39,14 @@ func (m *Master) perform(s *service, a *pool.Action) {
 	case pool.Arm:
 		m.rings.set(s, a.At)
 	case pool.Wake:
+		s.figured().counts.Wakeups++
 		m.wake(s)
 	case pool.Rotate:
 		m.closeStatus(s)
 	case pool.Look:
 		m.look(s)
 	case pool.Tell:
+		m.noteTold(s, a)
 		m.tell(s, a)
 	case pool.Gone:
 		m.gone(s)
@@ -83,30 +87,42 @@ func (m *Master) born(b *birth, pid int32) {
 	m.step(s, pool.Event{Kind: pool.Born, Generation: b.generation, PID: pid})
 }
 
-// wake sends a wake-up to each of the service's addresses, outside the loop: it
-// makes a connection, which may take its time.
+// wake sends a wake-up to the service's first address, outside the loop: it makes
+// a connection, which may take its time.
 func (m *Master) wake(s *service) {
-	endpoint, name, wake := s.plan.Endpoints[0], s.plan.Name, listen.Wake
+	name, wake := s.plan.Name, m.waker(s)
+	go func() {
+		if err := wake(); err != nil {
+			m.logWakeFailed(name, err)
+		}
+	}()
+}
+
+// waker is what wakes a service up. It may be called from any goroutine.
+func (m *Master) waker(s *service) func() error {
+	endpoint, wake := s.plan.Endpoints[0], listen.Wake
 	switch {
 	case s.plan.Transport == plan.Pass:
 		wake = listen.WakePass
 	case s.plan.Protocol != plan.ProtocolPostfix:
 		wake = listen.Knock
 	}
-	go func() {
-		if err := wake(endpoint, m.opts.WakeUID, m.opts.WakeGID); err != nil {
-			m.logWakeFailed(name, err)
-		}
-	}()
+	return func() error { return wake(endpoint, m.opts.WakeUID, m.opts.WakeGID) }
 }
 
-// gone forgets a service whose last child has ended.
+// gone forgets a service whose last child has ended, or, where that was drained,
+// its pool.
 func (m *Master) gone(s *service) {
 	m.rings.set(s, 0)
 	m.closeStatus(s)
+	delete(m.pools, s.pool)
+	if s.drained && m.services[s.plan.Key] == s {
+		s.pool, s.under = nil, nil
+		return
+	}
+	s.ended = true
 	m.emptyStore(s)
 	s.dropGuests()
-	delete(m.pools, s.pool)
 	delete(m.ending, s)
 	if m.opts.Output != nil && m.services[s.plan.Key] == nil {
 		m.opts.Output.Forget(s.plan.Name)

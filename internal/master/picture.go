@@ -28,7 +28,7 @@ const (
 // picture has a worker looked at outside the loop, before anything is done to it.
 func (m *Master) picture(pid int32) {
 	w := m.children[pid]
-	if w == nil || w.pictured {
+	if w == nil || w.look != nil && w.look.taking {
 		return
 	}
 	// The handle stays that of this process, whoever gets its id next.
@@ -36,7 +36,7 @@ func (m *Master) picture(pid int32) {
 	if err != nil {
 		return
 	}
-	w.pictured = true
+	w.look = &look{taking: true}
 	age := seconds(pool.Duration(m.now() - w.service.born(pid)))
 	timeout := time.AfterFunc(pictureMost, func() { m.inLoop(func() { m.carryOn(w) }) })
 	go func() {
@@ -44,6 +44,7 @@ func (m *Master) picture(pid int32) {
 		unix.Close(dir)
 		timeout.Stop()
 		m.inLoop(func() {
+			w.look.place = text
 			m.logPicture(w, age, text)
 			m.carryOn(w)
 		})
@@ -58,9 +59,9 @@ func (s *service) born(pid int32) pool.Time {
 
 // carryOn does what waited for a picture.
 func (m *Master) carryOn(w *worker) {
-	w.pictured = false
-	waiting := w.waiting
-	w.waiting = nil
+	w.look.taking = false
+	waiting := w.look.waiting
+	w.look.waiting = nil
 	if m.children[w.pid] != w {
 		return
 	}
@@ -69,8 +70,13 @@ func (m *Master) carryOn(w *worker) {
 	}
 }
 
-// inLoop has f run in the loop, some time.
-func (m *Master) inLoop(f func()) { m.calls <- f }
+// inLoop has f run in the loop, some time; not at all once the loop has ended.
+func (m *Master) inLoop(f func()) {
+	select {
+	case m.calls <- f:
+	case <-m.over:
+	}
+}
 
 func procOf(pid int32) string { return "/proc/" + strconv.Itoa(int(pid)) }
 

@@ -34,6 +34,12 @@ type service struct {
 	// missing: its sockets could not be opened yet. shut: they were closed,
 	// because its workers cannot be started. gaveUp: no more are tried.
 	missing, shut, gaveUp bool
+	// What an operator has set for a time. scaled: its size, until the next plan.
+	// paused: no births. drained: no watch, and no pool once its workers are
+	// gone, until the next plan.
+	scaled          *pool.Policy
+	paused, drained bool
+	ended           bool // it is gone from the plan, and its last worker too
 	// under are the ceilings that its pool has joined.
 	under []*pool.Ceiling
 	// stored are descriptors that its workers have had us keep.
@@ -44,8 +50,8 @@ type service struct {
 	ringAt pool.Time // place in the timer heap
 	ringIx int
 
-	gossipSince             pool.Time
-	gossipCount, gossipLost int
+	// figures is what has happened to it; nil while nothing has.
+	figures *figures
 }
 
 // source is something in the epoll set: a listening socket, or a service's
@@ -57,10 +63,21 @@ type source struct {
 	slot    int32
 	known   bool // in the epoll set
 	armed   bool // will tell
+	// patient: accept(2) waits for a client, as workers of its protocol expect.
+	// They may change that afterwards, for all who have the socket.
+	patient bool
 	// pressed: when its watch began, a client was waiting already, so that
 	// there may be several. Counting them takes a walk over all sockets of the
 	// machine, so it is not done for a lone client.
 	pressed bool
+}
+
+// policy is how its pool lives: as planned, or as an operator has scaled it.
+func (s *service) policy() *pool.Policy {
+	if s.scaled != nil {
+		return s.scaled
+	}
+	return &s.plan.Policy
 }
 
 // markDirty has the next settle look at the service.
@@ -79,6 +96,9 @@ func (m *Master) applyWatch(s *service) {
 		}
 		if err := m.poller.watch(src, s.watched); err != nil {
 			m.logWatchFailed(s, err)
+		}
+		if src.armed && s.figures != nil {
+			s.figures.watched = m.at
 		}
 		src.pressed = src.armed && s.plan.Policy.Ramp > 1 && src.readable()
 	}
@@ -123,10 +143,15 @@ func (m *Master) openShared() (err error) {
 		return err
 	}
 	m.flow = [2]int{pipe[0], pipe[1]}
+	// Pictures do without what a kernel cannot tell.
+	m.survey, _ = listen.NewSurvey()
 	return nil
 }
 
 func (m *Master) closeShared() {
+	if m.survey != nil {
+		m.survey.Close()
+	}
 	unix.Close(m.flow[0])
 	unix.Close(m.flow[1])
 	m.poller.close()

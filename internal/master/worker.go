@@ -20,9 +20,20 @@ type worker struct {
 	// main holds the process that it named as the one to stop (MAINPID); -1
 	// for none.
 	main int
-	// pictured is true while a picture of it is taken; signals wait for that.
-	pictured bool
-	waiting  []func()
+	// look is the picture of it; nil if none was taken.
+	look *look
+	// limit is which it has passed first; killed tells that it was sent KILL.
+	limit  limit
+	killed bool
+}
+
+// look is a picture of a worker that hangs.
+type look struct {
+	// taking is true until it is there; signals wait for that.
+	taking  bool
+	waiting []func()
+	// place is what it shows.
+	place string
 }
 
 // event is one about the worker.
@@ -73,6 +84,9 @@ func stopSignal(s *service) unix.Signal {
 // end kills a child; one of brood.toml with all of its process group.
 func (m *Master) end(s *service, pid int32) {
 	w := m.children[pid]
+	if w != nil {
+		w.killed = true
+	}
 	if s.plan.Wishes == nil || w == nil {
 		m.kill(pid, unix.SIGKILL)
 		return
@@ -89,8 +103,8 @@ func (m *Master) end(s *service, pid int32) {
 
 // afterPicture does what changes a worker, once no picture of it is being taken.
 func (m *Master) afterPicture(w *worker, f func()) {
-	if w.pictured {
-		w.waiting = append(w.waiting, f)
+	if w.look != nil && w.look.taking {
+		w.look.waiting = append(w.look.waiting, f)
 		return
 	}
 	f()
@@ -100,7 +114,9 @@ func (m *Master) afterPicture(w *worker, f func()) {
 // still be on their way.
 func (w *worker) forget() {
 	w.forgetMain()
-	w.waiting = nil
+	if w.look != nil {
+		w.look.waiting = nil
+	}
 }
 
 // forgetMain has the worker itself be the process to stop.

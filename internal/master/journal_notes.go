@@ -1,0 +1,77 @@
+package master
+
+import "github.com/brood-project/brood/internal/pool"
+
+// noteStep notes what was done to a pool, other than by the system.
+func (m *Master) noteStep(s *service, ev *pool.Event, now pool.Time) {
+	happened := event{at: now, name: s.plan.Name, pid: ev.PID, n: ev.N, span: ev.Span}
+	switch ev.Kind {
+	case pool.Born:
+		happened.kind = eventBorn
+	case pool.Paused:
+		happened.kind = eventPaused
+	case pool.Resumed:
+		happened.kind = eventResumed
+	case pool.Scaled:
+		happened.kind = eventScaled
+	case pool.Draining:
+		happened.kind = eventDraining
+	case pool.Pardoned:
+		happened.kind = eventReset
+	default:
+		return
+	}
+	m.journal.add(happened)
+}
+
+// noteTold counts and notes what a pool has to say, before it is logged.
+func (m *Master) noteTold(s *service, a *pool.Action) {
+	ev := event{at: m.at, name: s.plan.Name, pid: a.PID, code: a.Code, n: a.N, uses: a.Uses, span: a.Age, until: a.At}
+	//exhaustive:enforce
+	switch a.Note {
+	case pool.NoteThrottled:
+		s.figured().counts.Throttles++
+		ev.kind = eventThrottled
+	case pool.NoteStress:
+		s.figured().counts.Stresses++
+		ev.kind = eventStress
+	case pool.NoteReleased:
+		ev.kind = eventReleased
+	case pool.NoteGaveUp:
+		ev.kind = eventGaveUp
+	case pool.NoteLimit:
+		ev.kind = eventLimit
+	case pool.NoteCeiling:
+		ev.kind = eventCeiling
+	case pool.NoteDeaf:
+		ev.kind = eventDeaf
+	case pool.NoteRetired:
+		ev.kind = eventRetired
+	case pool.NoteReplaced:
+		ev.kind = eventReplaced
+	case pool.NoteStartTimeout, pool.NoteSilent, pool.NoteBusy, pool.NoteKilled:
+		ev.kind, ev.limit = eventKilled, limitOf(a.Note)
+		m.known(a.PID).passed(ev.limit)
+	case pool.NoteDied, pool.NoteStillborn:
+		return // noted with all that is known, by mourn and neverBorn
+	case pool.NoteWrongGeneration, pool.NoteBadState, pool.NoteForged:
+		return // a child can cause them as often as it likes
+	}
+	m.journal.add(ev)
+}
+
+// limitOf is the limit of which a note tells that it was passed.
+func limitOf(n pool.Note) limit {
+	switch n {
+	case pool.NoteStartTimeout:
+		return limitStart
+	case pool.NoteSilent:
+		return limitHeartbeat
+	case pool.NoteBusy:
+		return limitBusy
+	case pool.NoteKilled:
+		return limitStop
+	default:
+		return noLimit
+	}
+}
