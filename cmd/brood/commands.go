@@ -16,18 +16,46 @@ const (
 )
 
 // nouns are the commands below brood, each made in the file of its name.
-var nouns = []func() *cobra.Command{
+var nouns = append([]func() *cobra.Command{
 	checkCommand,
 	completionCommand,
 	demoCommand,
 	demoWorkerCommand,
+	drainCommand,
+	eventsCommand,
 	initCommand,
+	planCommand,
 	postfixCommand,
+	reloadCommand,
+	scaleCommand,
+	statusCommand,
+	stopCommand,
 	versionCommand,
+	whyCommand,
+}, deedCommands()...)
+
+// The groups in which brood --help shows the commands.
+const (
+	groupSee    = "see"
+	groupChange = "change"
+	groupSetUp  = "set-up"
+)
+
+var groups = map[string]string{
+	"status": groupSee, "why": groupSee, "events": groupSee, "plan": groupSee,
+	"reload": groupChange, "restart": groupChange, "scale": groupChange, "pause": groupChange, "resume": groupChange,
+	"wake": groupChange, "reset": groupChange, "drain": groupChange, "stop": groupChange,
+	"init": groupSetUp, "check": groupSetUp, "demo": groupSetUp, "postfix": groupSetUp, "completion": groupSetUp, "version": groupSetUp,
 }
 
 // usageError is a command line that means nothing.
 type usageError struct{ error }
+
+// quietly ends a command with an exit status that says it all.
+type quietly int
+
+// Error is for callers that do not know it.
+func (q quietly) Error() string { return fmt.Sprint("exit status ", int(q)) }
 
 // run is the whole command. It returns the exit status.
 func run(args []string, stdout, stderr io.Writer) int {
@@ -38,6 +66,9 @@ func run(args []string, stdout, stderr io.Writer) int {
 	command, err := root.ExecuteC()
 	if err == nil {
 		return exitDone
+	}
+	if status := quietly(0); errors.As(err, &status) {
+		return int(status)
 	}
 	fmt.Fprintln(stderr, "brood:", err)
 	// What fails before a command begins is the fault of the command line.
@@ -55,13 +86,15 @@ func rootCommand() (root *cobra.Command, began *bool) {
 	root = &cobra.Command{
 		Use:   "brood",
 		Short: "A process manager that gives birth to workers when clients wait",
-		Long: `brood shows what broodd does and installs it.
+		Long: `brood shows what broodd does, changes it while it runs, and installs it.
 
 broodd is the daemon: it owns listening sockets, gives birth to a worker when a
 client waits, bounds the pool, buries the dead, holds back what crashes at
 birth, and says why. It is a drop-in for Postfix's master(8).`,
 		Example: `  brood demo                        see it work, in ten seconds
-  brood init                        write a first brood.toml
+  brood status                      all services at a glance
+  brood why web                     what is the matter with one
+  brood plan; brood reload         look, then carry it out
   brood postfix install --dry-run   what it would take to run your Postfix`,
 		Args:          cobra.NoArgs,
 		RunE:          chooseOne,
@@ -71,9 +104,17 @@ birth, and says why. It is a drop-in for Postfix's master(8).`,
 			*began = true
 		},
 	}
+	root.AddGroup(
+		&cobra.Group{ID: groupSee, Title: "See what happens:"},
+		&cobra.Group{ID: groupChange, Title: "Change what runs:"},
+		&cobra.Group{ID: groupSetUp, Title: "Set up:"},
+	)
 	for _, noun := range nouns {
-		root.AddCommand(noun())
+		cmd := noun()
+		cmd.GroupID = groups[cmd.Name()]
+		root.AddCommand(cmd)
 	}
+	root.SetHelpCommandGroupID(groupSetUp)
 	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
 	root.Version = version
 	root.SetVersionTemplate("brood {{.Version}}\n")

@@ -89,11 +89,13 @@ func params(pattern string) testscript.Params {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits":     exits,
-			"await":     await,
-			"noprocess": noProcess,
-			"columns":   columns,
-			"differ":    differ,
+			"exits":      exits,
+			"await":      await,
+			"noprocess":  noProcess,
+			"columns":    columns,
+			"differ":     differ,
+			"fake":       fake,
+			"substitute": substitute,
 		},
 	}
 }

@@ -116,3 +116,12 @@ func differ(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("%s and %s: %d and %d bytes, alike: %v", args[0], args[1], len(a), len(b), bytes.Equal(a, b))
 	}
 }
+
+// substitute replaces a word in a file: substitute FILE WORD TEXT.
+func substitute(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: substitute FILE WORD TEXT")
+	}
+	text := strings.ReplaceAll(ts.ReadFile(args[0]), args[1], args[2])
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(text), 0o644))
+}

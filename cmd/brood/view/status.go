@@ -267,3 +267,21 @@ func plural(n int, one, several string) string {
 	}
 	return strconv.Itoa(n) + " " + several
 }
+
+// Whole is what brood why says of the daemon before the stories of so many
+// services: a reload that was refused, or that nothing is wrong.
+func Whole(p *scoreboard.Picture, stories int, l Look) string {
+	text := refusal(p, l)
+	if p.Closing {
+		text += l.paint(alarm, "BEING STOPPED: workers finish their clients"+until(p)) + "\n"
+	}
+	switch {
+	case stories > 0:
+		text += plural(stories, "service is", "services are") + " not ready, of " + strconv.Itoa(len(p.Services)) + ".\n"
+	case text == "" && len(p.Services) == 0:
+		text = "There is no service, so nothing is wrong.\n"
+	case text == "":
+		text = "Nothing is wrong: " + plural(len(p.Services), "service", "services") + ", all ready.\n"
+	}
+	return text
+}

@@ -43,7 +43,7 @@ const gap = 2
 
 // draw renders the table, each line behind an indent.
 func (t *table) draw(l Look, indent string) string {
-	shown, widths := t.fit(l, l.Width-len(indent))
+	shown, widths := t.fit(l.Width - len(indent))
 	var b strings.Builder
 	titles := make([]cell, len(t.columns))
 	for i, c := range t.columns {
@@ -60,7 +60,7 @@ func (t *table) draw(l Look, indent string) string {
 }
 
 // fit chooses the columns, and how wide each is.
-func (t *table) fit(l Look, width int) (shown []bool, widths []int) {
+func (t *table) fit(width int) (shown []bool, widths []int) {
 	shown, widths = make([]bool, len(t.columns)), make([]int, len(t.columns))
 	for i, c := range t.columns {
 		shown[i] = c.always

@@ -1,0 +1,213 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/brood-project/brood/internal/control"
+	"github.com/brood-project/brood/internal/native"
+	"github.com/brood-project/brood/internal/scoreboard"
+)
+
+// socketName is that of the control socket in the daemon's directory.
+const socketName = "brood.sock"
+
+// answerMost is how long a daemon may take for what it knows already.
+const answerMost = 10 * time.Second
+
+// daemon is how a command finds the broodd that it asks.
+type daemon struct {
+	socket, config string
+	// json has the answer printed for programs.
+	json bool
+}
+
+// talks gives a command the options of all those that ask the daemon.
+func (d *daemon) talks(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&d.socket, "socket", "", "the daemon's control `socket` (or BROOD_SOCKET)")
+	cmd.Flags().StringVar(&d.config, "config", "", "a brood.toml or a Postfix configuration `directory`, to find the socket by")
+	cmd.Flags().BoolVar(&d.json, "json", false, "answer in JSON")
+	mustRegister(cmd.RegisterFlagCompletionFunc("socket", cobra.FixedCompletions(nil, cobra.ShellCompDirectiveDefault)))
+	mustRegister(cmd.RegisterFlagCompletionFunc("config", cobra.FixedCompletions(nil, cobra.ShellCompDirectiveDefault)))
+}
+
+// mustRegister is for what can fail only by a mistake of ours.
+func mustRegister(err error) {
+	if err != nil {
+		panic(err)
+	}
+}
+
+// places are where the socket may be, the likeliest first. Where the operator
+// has named one, it is the only one.
+func (d *daemon) places(ctx context.Context) ([]string, error) {
+	if d.socket != "" {
+		return []string{d.socket}, nil
+	}
+	if d.config != "" {
+		path, err := socketOf(ctx, d.config)
+		return []string{path}, err
+	}
+	if path := os.Getenv("BROOD_SOCKET"); path != "" {
+		return []string{path}, nil
+	}
+	all := []string{"/run/brood/" + socketName}
+	if own := native.OS().Runtime; own != "/run/brood" {
+		all = append(all, filepath.Join(own, socketName))
+	} else if run := os.Getenv("XDG_RUNTIME_DIR"); strings.HasPrefix(run, "/") {
+		all = append(all, filepath.Join(run, "brood", socketName))
+	}
+	return append(all, "/var/spool/postfix/pid/"+socketName), nil
+}
+
+// socketOf is the socket of the daemon that serves a configuration: a brood.toml
+// or a directory with one, or Postfix's directory with its main.cf.
+func socketOf(ctx context.Context, config string) (string, error) {
+	if _, err := os.Stat(filepath.Join(config, "main.cf")); err == nil {
+		return postfixSocket(ctx, config)
+	}
+	if info, err := os.Stat(config); err == nil && info.IsDir() {
+		config = filepath.Join(config, "brood.toml")
+	}
+	if _, err := os.Stat(config); err != nil {
+		return "", fmt.Errorf("cannot find the daemon by its configuration: %w; --config wants a brood.toml, or a directory with one or with a main.cf", err)
+	}
+	// What else is wrong in the file does not matter here.
+	loaded, _ := native.Load(config, native.Options{System: native.OS()})
+	if loaded == nil || loaded.Brood.Runtime == "" {
+		return filepath.Join(native.OS().Runtime, socketName), nil
+	}
+	return filepath.Join(loaded.Brood.Runtime, socketName), nil
+}
+
+// postfixSocket asks postconf(1) where the master's files are.
+func postfixSocket(ctx context.Context, config string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, answerMost)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, "postconf", "-c", config, "-hx", "queue_directory", "process_id_directory").Output()
+	words := strings.Fields(string(out))
+	if err != nil || len(words) != 2 {
+		return "", fmt.Errorf("cannot find the daemon by %s: postconf: %w", config, err)
+	}
+	dir := words[1]
+	if !filepath.IsAbs(dir) {
+		dir = filepath.Join(words[0], dir)
+	}
+	return filepath.Join(dir, socketName), nil
+}
+
+// dial connects to the first place that answers.
+func (d *daemon) dial(ctx context.Context) (*control.Client, error) {
+	places, err := d.places(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var first error
+	for _, path := range places {
+		c, err := control.Dial(ctx, path)
+		if err == nil {
+			return c, nil
+		}
+		if len(places) == 1 {
+			return nil, err
+		}
+		// What is there and does not answer says more than what is not there.
+		if first == nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, control.ErrNotRunning) {
+			first = err
+		}
+	}
+	if first != nil {
+		return nil, first
+	}
+	return nil, fmt.Errorf("no brood answers; looked at %s. Start broodd, or name its socket with --socket PATH, BROOD_SOCKET or --config FILE",
+		strings.Join(places, ", "))
+}
+
+// ask sends one request about what the daemon knows already.
+func (d *daemon) ask(ctx context.Context, req control.Request, into any) error {
+	ctx, cancel := context.WithTimeout(ctx, answerMost)
+	defer cancel()
+	return d.order(ctx, req, into)
+}
+
+// order sends one request that may take its time.
+func (d *daemon) order(ctx context.Context, req control.Request, into any) error {
+	c, err := d.dial(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	return c.Do(ctx, req, into)
+}
+
+// picture asks for one. Of a single service it has that one only.
+func (d *daemon) picture(ctx context.Context, req control.Request) (*scoreboard.Picture, error) {
+	p := &scoreboard.Picture{}
+	req.Do = control.VerbPicture
+	if err := d.ask(ctx, req, p); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// follow sends a request that is answered by many lines.
+func (d *daemon) follow(ctx context.Context, req control.Request, each func(json.RawMessage) error) error {
+	c, err := d.dial(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	last, err := c.Stream(ctx, req, each)
+	if err == nil && len(last) > 0 {
+		err = each(last)
+	}
+	return err
+}
+
+// interruptible ends with the signals that ask a command to end. A pipe that is
+// closed ends it as well.
+func interruptible() (context.Context, context.CancelFunc) {
+	return signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+}
+
+// printJSON writes a value for programs.
+func printJSON(out io.Writer, v any) error {
+	e := json.NewEncoder(out)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
+}
+
+// completeServices offers the names of the services that the daemon has.
+func (d *daemon) completeServices(most int) cobra.CompletionFunc {
+	return func(_ *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		if most > 0 && len(args) >= most {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		p, err := d.picture(ctx, control.Request{})
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		var names []cobra.Completion
+		for i := range p.Services {
+			s := &p.Services[i]
+			names = append(names, cobra.CompletionWithDesc(s.Title(p), string(s.State(p))))
+		}
+		return names, cobra.ShellCompDirectiveNoFileComp
+	}
+}

@@ -1,0 +1,130 @@
+package inspect
+
+import (
+	"encoding/hex"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// addresses looks for who has the addresses of a service that does not listen,
+// or whose program found one taken.
+func (in *inspection) addresses() {
+	why := in.service.MissingWhy
+	if d := in.service.Failure; d != nil {
+		why += "\n" + strings.Join(d.Words, "\n")
+	}
+	if !strings.Contains(strings.ToLower(why), "in use") && !strings.Contains(why, "no such file or directory") {
+		return
+	}
+	wanted := portsIn(why)
+	for _, a := range in.service.Listen {
+		in.socketDirectory(a.Address)
+		wanted = append(wanted, portsIn(a.Address)...)
+	}
+	if !strings.Contains(strings.ToLower(why), "in use") {
+		return
+	}
+	slices.Sort(wanted)
+	for _, port := range slices.Compact(wanted) {
+		in.holders(port)
+	}
+}
+
+// addressPort is an address as messages have it: the port last.
+var addressPort = regexp.MustCompile(`(?:[0-9a-fA-F.]+|\[[0-9a-fA-F:.]*\]|//|\*|localhost)?:(\d{1,5})\b`)
+
+// portsIn are the ports that a text names behind addresses.
+func portsIn(text string) []uint16 {
+	var all []uint16
+	for _, m := range addressPort.FindAllStringSubmatch(text, -1) {
+		if n, err := strconv.ParseUint(m[1], 10, 16); err == nil && n > 0 {
+			all = append(all, uint16(n))
+		}
+	}
+	return all
+}
+
+// socketDirectory looks at the directory of a unix-domain socket.
+func (in *inspection) socketDirectory(address string) {
+	path, ok := strings.CutPrefix(address, "unix://")
+	if !ok || !strings.HasPrefix(path, "/") {
+		return
+	}
+	if dir := filepath.Dir(path); !exists(dir) {
+		in.wrong("directory", "The directory "+dir+" of its socket does not exist.", "Make it: mkdir -p "+dir+".")
+	}
+}
+
+// holders names those that listen at a port.
+func (in *inspection) holders(port uint16) {
+	sockets := map[string]string{}
+	for _, table := range []string{"tcp", "tcp6", "udp", "udp6"} {
+		listening(readText("/proc/net/"+table), port, sockets)
+	}
+	if len(sockets) == 0 {
+		in.note("port", fmt.Sprintf("Nobody has port %d now.", port))
+		return
+	}
+	own := "/proc/" + strconv.Itoa(int(in.picture.PID)) + "/"
+	named := map[string]bool{}
+	links, _ := filepath.Glob("/proc/[0-9]*/fd/*")
+	for _, link := range links {
+		to, err := os.Readlink(link)
+		address, ok := sockets[to]
+		if err != nil || !ok || strings.HasPrefix(link, own) {
+			continue
+		}
+		pid := strings.Split(link, "/")[2]
+		name := strings.TrimSpace(readText("/proc/" + pid + "/comm"))
+		if text := fmt.Sprintf("%s is held by process %s (%s).", address, pid, name); !named[text] {
+			named[text] = true
+			in.wrong("port", text, "End process "+pid+" ("+name+"), or have one of the two listen elsewhere.")
+		}
+	}
+	if len(named) == 0 {
+		in.note("port", fmt.Sprintf("Port %d is taken, and you may not see by whom: ask as root.", port))
+	}
+}
+
+// States of sockets in /proc/net, see include/net/tcp_states.h of the kernel:
+// listening ones of TCP, and those of UDP that have no peer.
+const (
+	tcpListen = "0A"
+	udpOpen   = "07"
+)
+
+// listening adds the sockets of a table of /proc/net that listen at a port.
+func listening(table string, port uint16, sockets map[string]string) {
+	for row := range strings.Lines(table) {
+		f := strings.Fields(row)
+		if len(f) < 10 || f[3] != tcpListen && f[3] != udpOpen {
+			continue
+		}
+		at, ok := parseAddress(f[1])
+		if ok && at.Port() == port {
+			sockets["socket:["+f[9]+"]"] = at.String()
+		}
+	}
+}
+
+// parseAddress reads one of /proc/net: words of 32 bits in the machine's order,
+// in hexadecimal, and the port.
+func parseAddress(text string) (netip.AddrPort, bool) {
+	host, port, _ := strings.Cut(text, ":")
+	b, err := hex.DecodeString(host)
+	n, e := strconv.ParseUint(port, 16, 16)
+	if err != nil || e != nil {
+		return netip.AddrPort{}, false
+	}
+	for i := 0; i+4 <= len(b); i += 4 {
+		slices.Reverse(b[i : i+4])
+	}
+	addr, ok := netip.AddrFromSlice(b)
+	return netip.AddrPortFrom(addr.Unmap(), uint16(n)), ok
+}
