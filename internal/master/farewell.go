@@ -2,6 +2,7 @@ package master
 
 import (
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -11,17 +12,18 @@ import (
 )
 
 // farewell ends everything gently: no new clients, and those in hand are
-// finished, for Options.Drain at most. Called again, it ends everything now.
-func (m *Master) farewell(why os.Signal) {
-	if m.closing != nil {
-		m.logHurry(why)
-		for s := range m.ending {
-			m.step(s, pool.Event{Kind: pool.Removed})
-		}
-		return
-	}
+// finished, for patience at most, or for Options.Drain where that is 0. Time that
+// an operator gives goes before that of the single services.
+func (m *Master) farewell(why os.Signal, patience time.Duration) {
 	m.closing = why
-	m.logFarewell(why)
+	span := m.opts.Drain
+	if patience > 0 {
+		span = patience
+	}
+	if span > 0 {
+		m.deadline = m.now() + pool.Time(span)
+	}
+	m.logFarewell(why, span)
 	m.closeSockets()
 	for _, p := range m.plan.Services {
 		s := m.services[p.Key]
@@ -32,10 +34,15 @@ func (m *Master) farewell(why os.Signal) {
 			m.gone(s)
 			continue
 		}
-		m.step(s, pool.Event{Kind: pool.Draining, Span: pool.Duration(m.opts.Drain)})
+		m.drainPool(s, patience)
 	}
-	if why == unix.SIGQUIT {
-		m.farewell(why)
+}
+
+// hurry ends everything that is being ended gently now.
+func (m *Master) hurry(why os.Signal) {
+	m.logHurry(why)
+	for s := range m.ending {
+		m.step(s, pool.Event{Kind: pool.Removed})
 	}
 }
 
@@ -72,7 +79,7 @@ func (m *Master) gaveUp(s *service) {
 	case plan.GiveUpExit:
 		m.failed = true
 		if m.closing == nil {
-			m.farewell(unix.SIGTERM)
+			m.farewell(unix.SIGTERM, 0)
 		}
 	}
 }

@@ -16,7 +16,7 @@ const listenAgain = 5 * time.Second
 func (m *Master) prepare(next *plan.Plan) (*listen.Change, map[string]error, error) {
 	missing := map[string]error{}
 	for {
-		change, errs := m.sockets.Prepare(endpointsWithout(next, missing))
+		change, errs := m.sockets.Prepare(m.wanted(next, missing))
 		if len(errs) == 0 {
 			return change, missing, nil
 		}
@@ -26,13 +26,13 @@ func (m *Master) prepare(next *plan.Plan) (*listen.Change, map[string]error, err
 	}
 }
 
-func endpointsWithout(p *plan.Plan, missing map[string]error) []plan.Endpoint {
-	if len(missing) == 0 {
-		return p.Endpoints()
-	}
-	var all []plan.Endpoint
+// wanted is the endpoints of a plan, without those that are missing, and those of
+// services that were shut and that the plan leaves as they are.
+func (m *Master) wanted(p *plan.Plan, missing map[string]error) []plan.Endpoint {
+	all := make([]plan.Endpoint, 0, len(p.Services))
 	for _, s := range p.Services {
-		if missing[s.Key] == nil {
+		running := m.services[s.Key]
+		if missing[s.Key] == nil && (running == nil || running.plan != s || !running.shut) {
 			all = append(all, s.Endpoints...)
 		}
 	}

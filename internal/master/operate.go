@@ -4,13 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
+	"slices"
+	"strings"
 
+	"golang.org/x/sys/unix"
+
+	"github.com/brood-project/brood/internal/plan"
+	"github.com/brood-project/brood/internal/pool"
 	"github.com/brood-project/brood/internal/scoreboard"
 )
 
-// By is who asked for an operation; the log names it. The zero By is the
-// daemon's own superuser, by a signal.
+// By is who asked for an operation; the log names it. The zero By is a signal.
 type By struct {
 	UID, PID int
 }
@@ -47,61 +51,281 @@ func refuse(kind error, format string, args ...any) error {
 	return &opError{kind, fmt.Sprintf(format, args...)}
 }
 
+// errLeaving is the answer to whoever wants to change what is being ended.
+var errLeaving = refuse(ErrRefused, "cannot do that: brood is being stopped")
+
+// leaving tells whether everything is being ended.
+func (m *Master) leaving() bool { return m.closing != nil || m.exodus != nil }
+
 // Plan tells what a reload would do, and does nothing. With a service, only what
 // is written of that one counts. An error of type plan.Diagnostics says why a
 // reload would be refused.
 func (m *Master) Plan(ctx context.Context, service string) (*scoreboard.Outcome, error) {
-	return nil, refuse(ErrRefused, "cannot plan")
+	return m.read(ctx, &reading{service: service, dry: true})
 }
 
 // Reload reads the configuration and puts it in force, as a HUP does, and tells
 // what that did. With a service, only what is written of that one is put in
-// force. After an error nothing has changed.
+// force. After an error nothing has changed; one of type plan.Diagnostics says
+// where the operator has to mend what.
 func (m *Master) Reload(ctx context.Context, by By, service string) (*scoreboard.Outcome, error) {
-	return nil, refuse(ErrRefused, "cannot reload")
+	return m.read(ctx, &reading{by: by, service: service})
 }
 
-// Restart has all workers of a service be replaced, each when it is free.
-func (m *Master) Restart(ctx context.Context, by By, service string) error {
-	return refuse(ErrRefused, "cannot restart")
+// Restart has all workers of a service be replaced, each when it is free, as a
+// new plan would.
+func (m *Master) Restart(ctx context.Context, by By, name string) error {
+	return m.on(ctx, by, "restart", name, func(s *service) error {
+		if err := s.mustServe(); err != nil {
+			return err
+		}
+		if s.pool != nil {
+			s.gaveUp = false
+			m.step(s, pool.Event{Kind: pool.Replanned, Policy: s.policy()})
+		}
+		return nil
+	})
 }
 
-// Scale changes the size of a pool until the next reload.
-func (m *Master) Scale(ctx context.Context, by By, service string, to Scale) error {
-	return refuse(ErrRefused, "cannot scale")
+// Scale changes the size of a pool until the next reload. Workers above a lower
+// maximum leave when they are free, those of Postfix when they would in any case.
+func (m *Master) Scale(ctx context.Context, by By, name string, to Scale) error {
+	return m.on(ctx, by, "scale", name, func(s *service) error { return m.scale(s, to) })
 }
 
-// Pause holds back births until Resume; workers that live go on, and clients
-// for whom there is none queue.
-func (m *Master) Pause(ctx context.Context, by By, service string) error {
-	return refuse(ErrRefused, "cannot pause")
+func (m *Master) scale(s *service, to Scale) error {
+	p := *s.policy()
+	for _, set := range []struct{ to, number *int }{{to.Max, &p.Limit}, {to.Min, &p.Min}, {to.Spare, &p.Spare}} {
+		if set.to != nil {
+			*set.number = *set.to
+		}
+	}
+	if err := s.maySize(to, &p); err != nil {
+		return err
+	}
+	s.scaled = &p
+	m.journal.add(event{kind: eventScaled, at: m.now(), name: s.plan.Name, n: int32(p.Limit)})
+	switch {
+	case s.pool != nil:
+		m.step(s, pool.Event{Kind: pool.Adjusted, Policy: &p})
+	case !s.missing && !s.drained:
+		m.begin(s)
+	}
+	return nil
 }
 
-// Resume ends what Pause or Drain began.
-func (m *Master) Resume(ctx context.Context, by By, service string) error {
-	return refuse(ErrRefused, "cannot resume")
+// Sizes beyond which a number can only be a slip.
+const workersMost = 100_000
+
+// maySize tells whether a pool of a service may have the size of a policy.
+func (s *service) maySize(to Scale, p *pool.Policy) error {
+	name := s.plan.Name
+	switch {
+	case to == Scale{}:
+		return refuse(ErrRefused, "cannot scale service %q: no size is given; write max, min or spare", name)
+	case p.Limit < 1 || p.Limit > workersMost:
+		return refuse(ErrRefused, "cannot scale service %q: max is %d; write 1 to %d", name, p.Limit, workersMost)
+	case p.Min < 0 || p.Spare < 0 || p.Min > p.Limit || p.Spare > p.Limit:
+		return refuse(ErrRefused, "cannot scale service %q: min is %d and spare %d; write 0 to %d, which is max", name, p.Min, p.Spare, p.Limit)
+	case p.Single && (p.Min > 0 || p.Spare > 0):
+		return refuse(ErrRefused, "cannot scale service %q: its workers are born for one client each; set max alone", name)
+	case s.plan.Wishes != nil:
+		return nil
+	case p.Min > 0 || p.Spare > 0:
+		return refuse(ErrRefused, "cannot scale service %q: Postfix has neither min nor spare; set max alone", name)
+	case s.plan.Policy.Limit < 2:
+		// Its program is told, by -l or -z, that the limit is one or none, and
+		// some of them rely on it.
+		return refuse(ErrRefused, "cannot scale service %q: its program relies on the process limit of %d; change it in %s",
+			name, s.plan.Policy.Limit, s.plan.Pos)
+	}
+	return nil
 }
 
-// Wake wakes a service up as its own timer would.
-func (m *Master) Wake(ctx context.Context, by By, service string) error {
-	return refuse(ErrRefused, "cannot wake")
+// Pause holds back births until Resume, also over reloads; workers that live go
+// on, and clients for whom there is none queue.
+func (m *Master) Pause(ctx context.Context, by By, name string) error {
+	return m.on(ctx, by, "pause", name, func(s *service) error {
+		if s.drained {
+			return refuse(ErrRefused, "cannot pause service %q: it is drained already", s.plan.Name)
+		}
+		if s.pool == nil && !s.missing {
+			m.life(s)
+		}
+		s.paused = true
+		if s.pool != nil {
+			m.step(s, pool.Event{Kind: pool.Paused})
+		}
+		return nil
+	})
 }
 
-// Reset ends a throttle before its time, and has a service that gave up try
-// again.
-func (m *Master) Reset(ctx context.Context, by By, service string) error {
-	return refuse(ErrRefused, "cannot reset")
+// Resume ends what Pause or Drain has begun.
+func (m *Master) Resume(ctx context.Context, by By, name string) error {
+	return m.on(ctx, by, "resume", name, func(s *service) error {
+		if s.paused {
+			s.paused = false
+			if s.pool != nil {
+				m.step(s, pool.Event{Kind: pool.Resumed})
+			}
+		}
+		if s.drained {
+			s = m.undrain(s)
+			if !s.missing {
+				m.begin(s)
+			}
+		}
+		return nil
+	})
 }
 
-// Drain has a service take no more clients and its workers finish those in hand,
-// for patience at most (0: as the configuration has it); with no service, all of
-// them, and the daemon then ends. Progress is told whenever something has
-// changed, a few times a second at most; the last one is returned.
-func (m *Master) Drain(ctx context.Context, by By, service string, patience time.Duration, tell func(scoreboard.Progress) error) (*scoreboard.Progress, error) {
-	return nil, refuse(ErrRefused, "cannot drain")
+// Wake wakes a service up as its own timer would, and returns when it has been.
+func (m *Master) Wake(ctx context.Context, by By, name string) error {
+	var wake func() error
+	err := m.on(ctx, by, "wake", name, func(s *service) error {
+		if err := s.mustServe(); err != nil {
+			return err
+		}
+		s.figured().counts.Wakeups++
+		wake = m.waker(s)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return wake()
+}
+
+// mustServe refuses what makes no sense with a service that serves nobody.
+func (s *service) mustServe() error {
+	switch {
+	case s.drained:
+		return refuse(ErrRefused, "service %q is drained; resume it first", s.plan.Name)
+	case s.missing, s.shut:
+		return refuse(ErrRefused, "service %q does not listen; reset tries again", s.plan.Name)
+	}
+	return nil
+}
+
+// Reset ends a throttle before its time, has a service that gave up try again, and
+// has one that could not listen try now. An error of type plan.Diagnostics says
+// why it still cannot.
+func (m *Master) Reset(ctx context.Context, by By, name string) error {
+	return m.on(ctx, by, "reset", name, func(s *service) error {
+		if s.missing || s.shut {
+			if err := m.listenNow(s); err != nil {
+				return err
+			}
+		}
+		s.gaveUp = false
+		if s.pool != nil {
+			m.step(s, pool.Event{Kind: pool.Pardoned})
+		}
+		return nil
+	})
+}
+
+// listenNow opens the sockets of a service that has none.
+func (m *Master) listenNow(s *service) error {
+	missing, shut := s.missing, s.shut
+	s.missing, s.shut = false, false
+	change, errs := m.sockets.Prepare(m.openEndpoints())
+	if len(errs) > 0 {
+		s.missing, s.shut = missing, shut
+		return m.placed(m.plan, errs)
+	}
+	if _, err := change.CommitAndKeep(); err != nil {
+		m.log.Error(err.Error())
+	}
+	m.keepListening(s)
+	if missing {
+		m.logFound(s)
+	}
+	return nil
 }
 
 // Stop ends the daemon as a TERM does; with now, as a second one.
 func (m *Master) Stop(ctx context.Context, by By, now bool) error {
-	return refuse(ErrRefused, "cannot stop")
+	return m.Call(ctx, func() {
+		m.logAsked(by, "stop", "")
+		switch {
+		case !m.opts.Gentle:
+			m.ended = unix.SIGTERM
+		case m.closing == nil:
+			m.farewell(unix.SIGTERM, m.opts.Drain)
+		}
+		if now && m.ended == nil {
+			m.hurry(unix.SIGTERM)
+		}
+	})
+}
+
+// on has an operation be done in the loop, on the service that is meant.
+func (m *Master) on(ctx context.Context, by By, what, name string, do func(*service) error) error {
+	var err error
+	if e := m.Call(ctx, func() {
+		if m.leaving() {
+			err = errLeaving
+			return
+		}
+		var p *plan.Service
+		if p, err = one(m.plan.Services, name); err == nil {
+			err = do(m.services[p.Key])
+		}
+		if err == nil {
+			m.logAsked(by, what, name)
+		}
+	}); e != nil {
+		return e
+	}
+	return err
+}
+
+// choicesMost is how many services an error names.
+const choicesMost = 12
+
+// one finds the service that is meant by a name, by NAME/TYPE as master.cf has
+// both, or by a key.
+func one(list []*plan.Service, name string) (*plan.Service, error) {
+	var found []*plan.Service
+	for _, s := range list {
+		if s.Key == name || withType(s) == name {
+			return s, nil
+		}
+		if s.Name == name {
+			found = append(found, s)
+		}
+	}
+	switch len(found) {
+	case 0:
+		return nil, refuse(ErrUnknown, "there is no service %q; there are %s", name, choices(list, func(s *plan.Service) string { return s.Name }))
+	case 1:
+		return found[0], nil
+	}
+	return nil, refuse(ErrAmbiguous, "several services are called %q; write one of %s", name, choices(found, withType))
+}
+
+// withType tells services of master.cf apart that have one name.
+func withType(s *plan.Service) string {
+	types := map[plan.Transport]string{
+		plan.Inet: "inet", plan.Unix: "unix", plan.Fifo: "fifo", plan.UnixDgram: "unix-dgram", plan.Pass: "pass",
+	}
+	return s.Name + "/" + types[s.Transport]
+}
+
+func choices(list []*plan.Service, nameOf func(*plan.Service) string) string {
+	if len(list) == 0 {
+		return "none"
+	}
+	var names []string
+	for _, s := range list {
+		if name := nameOf(s); !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+		if len(names) > choicesMost {
+			names[choicesMost] = "others"
+			break
+		}
+	}
+	return strings.Join(names, ", ")
 }

@@ -5,74 +5,19 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
-	"time"
 
 	"github.com/brood-project/brood/internal/listen"
 	"github.com/brood-project/brood/internal/plan"
 	"github.com/brood-project/brood/internal/pool"
 )
 
-// slowReload is after how long it is told that a plan is still being read: a
-// name server or a file system may not answer, and further reloads wait.
-const slowReload = 10 * time.Second
-
-// proposed is the outcome of reading a plan.
-type proposed struct {
-	proposal *Proposal
-	err      error
-}
-
-// reload has the plan read anew, outside the loop. One that is asked for
-// meanwhile is done afterwards, once.
-func (m *Master) reload() {
-	if m.closing != nil {
-		return
-	}
-	if m.reloading {
-		m.again = true
-		return
-	}
-	m.reloading = true
-	slow := time.AfterFunc(slowReload, m.logReloadSlow)
-	go func() {
-		p, err := m.opts.Reload()
-		slow.Stop()
-		m.proposed <- proposed{p, err}
-	}()
-}
-
-// consider puts a plan into force, or leaves everything as it is.
-func (m *Master) consider(pr proposed) {
-	m.reloading = false
-	if m.again {
-		m.again = false
-		defer m.reload()
-	}
-	if m.closing != nil {
-		return
-	}
-	err := pr.err
-	if err == nil {
-		m.logDiagnostics(pr.proposal.Warnings)
-		err = m.adopt(pr.proposal.Plan)
-	}
-	if err != nil {
-		m.logReloadRefused(err)
-		return
-	}
-	m.opts.Drain = pr.proposal.Drain
-	if pr.proposal.Accepted != nil {
-		pr.proposal.Accepted()
-	}
-	m.logReloaded()
-}
-
 // adopt carries a plan out: all that is new is opened first, and only when
-// nothing can fail any more does anything change.
-func (m *Master) adopt(next *plan.Plan) error {
+// nothing can fail any more does anything change. It returns why services that
+// the plan can do without for a while do not listen.
+func (m *Master) adopt(next *plan.Plan) (missing map[string]error, err error) {
 	change, missing, err := m.prepare(next)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	changes := plan.Diff(m.plan, next)
 	retired, err := change.CommitAndKeep()
@@ -93,7 +38,7 @@ func (m *Master) adopt(next *plan.Plan) error {
 	m.plan = next
 	m.retire(retired)
 	m.setMissing(missing)
-	return nil
+	return missing, nil
 }
 
 // start begins the life of a service, but for one whose sockets are missing.
@@ -111,7 +56,10 @@ func (m *Master) start(p *plan.Service, missing bool) {
 
 // begin watches over a service that has no pool yet, or makes it one.
 func (m *Master) begin(s *service) {
-	if s.plan.Policy.Sleeps() {
+	if s.drained {
+		return
+	}
+	if s.policy().Sleeps() && !s.paused {
 		s.watched = true
 		m.markDirty(s)
 		return
@@ -123,8 +71,11 @@ func (m *Master) begin(s *service) {
 // client comes, and have none before.
 func (m *Master) life(s *service) *pool.Pool {
 	if s.pool == nil {
-		s.pool = pool.New(s.plan.Policy, &m.gens)
+		s.pool = pool.New(*s.policy(), &m.gens)
 		m.join(s)
+		if s.paused {
+			s.pool.Step(m.now(), pool.Event{Kind: pool.Paused})
+		}
 		for _, a := range s.pool.Step(m.now(), pool.Event{Kind: pool.Started}) {
 			m.perform(s, &a)
 		}
@@ -132,26 +83,40 @@ func (m *Master) life(s *service) *pool.Pool {
 	return s.pool
 }
 
-// keep gives a service its new plan.
+// keep gives a service its new plan. What an operator has set for the time until
+// then is over; a pause is not.
 func (m *Master) keep(s *service, p *plan.Service, missing bool) {
-	old := s.plan
+	if s.plan != p {
+		s = m.undrain(s)
+	}
+	old, before := s.plan, *s.policy()
 	s.plan = p
-	if s.missing && missing {
+	if s.missing && missing || s.shut && old == p {
 		return
 	}
+	if old != p {
+		s.scaled = nil
+	}
 	s.missing, s.shut = false, false
-	m.listenAt(s)
+	others := m.listenAt(s)
 	if s.pool == nil {
 		m.begin(s)
 		return
 	}
 	m.join(s)
 	switch {
-	case !sameBirths(old, p):
-		m.step(s, pool.Event{Kind: pool.Replanned, Policy: &p.Policy})
-	case old.Policy != p.Policy:
-		m.step(s, pool.Event{Kind: pool.Adjusted, Policy: &p.Policy})
+	case old == p && !others:
+		return // another service is reloaded
+	case !sameBirths(old, p), others:
+		m.step(s, pool.Event{Kind: pool.Replanned, Policy: s.policy()})
+	case before != *s.policy():
+		m.step(s, pool.Event{Kind: pool.Adjusted, Policy: s.policy()})
 	}
+	m.pardon(s)
+}
+
+// pardon has a service that gave up try again.
+func (m *Master) pardon(s *service) {
 	if s.gaveUp {
 		s.gaveUp = false
 		m.step(s, pool.Event{Kind: pool.Pardoned})
@@ -161,6 +126,9 @@ func (m *Master) keep(s *service, p *plan.Service, missing bool) {
 // sameBirths tells whether a child of one plan is as good as one of another. A
 // reload of Postfix asks for new ones in any case.
 func sameBirths(a, b *plan.Service) bool {
+	if a == b {
+		return true
+	}
 	if a.Wishes == nil || b.Wishes == nil {
 		return false
 	}
@@ -207,10 +175,11 @@ func (m *Master) keepListening(s *service) {
 		m.begin(s)
 		return
 	}
-	m.step(s, pool.Event{Kind: pool.Replanned, Policy: &s.plan.Policy})
+	m.step(s, pool.Event{Kind: pool.Replanned, Policy: s.policy()})
 }
 
-// remove begins the end of a service.
+// remove begins the end of a service. One of brood.toml finishes its clients; the
+// processes of one of master.cf are ended, as Postfix does.
 func (m *Master) remove(s *service) {
 	delete(m.services, s.plan.Key)
 	m.ending[s] = struct{}{}
@@ -219,12 +188,16 @@ func (m *Master) remove(s *service) {
 		m.gone(s)
 		return
 	}
+	if s.plan.Wishes != nil {
+		m.step(s, pool.Event{Kind: pool.Draining, Span: pool.Duration(m.opts.Drain)})
+		return
+	}
 	m.step(s, pool.Event{Kind: pool.Removed})
 }
 
-// listenAt gives a service the sockets of its plan; those that it has already
-// go on as they are.
-func (m *Master) listenAt(s *service) {
+// listenAt gives a service the sockets of its plan, and tells whether they are
+// others than before; those that it has already go on as they are.
+func (m *Master) listenAt(s *service) (others bool) {
 	before := s.listeners
 	s.listeners = make([]*source, 0, len(s.plan.Endpoints))
 	for _, e := range s.plan.Endpoints {
@@ -233,12 +206,16 @@ func (m *Master) listenAt(s *service) {
 	for _, src := range before {
 		if src.service != nil {
 			m.poller.forget(src)
+			others = true
 		}
 	}
+	others = others || len(before) != len(s.listeners)
 	for _, src := range s.listeners {
 		src.service = s
+		m.wantPatience(s, src)
 	}
 	m.markDirty(s)
+	return others
 }
 
 // sourceOf takes the source of a socket from those there were before, or makes

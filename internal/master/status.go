@@ -76,7 +76,7 @@ func (m *Master) readStatus(s *service) {
 	}
 	m.logStatusShut(s)
 	m.closeStatus(s)
-	m.step(s, pool.Event{Kind: pool.Replanned, Policy: &s.plan.Policy})
+	m.step(s, pool.Event{Kind: pool.Replanned, Policy: s.policy()})
 }
 
 // drainStatus returns false at the end of the channel.
