@@ -46,6 +46,9 @@ func (s *Service) Why(p *Picture, findings []Finding) Story {
 		c = refused(p, r)
 	}
 	c.confirm(findings)
+	if c.text == "" {
+		c = foreseen(findings)
+	}
 	st.Cause = stop(st.Service + " " + st.State.phrase() + c.clause(s))
 	st.Proof = c.proof
 	st.Happened = s.happened(p)
@@ -268,6 +271,24 @@ func (c *cause) confirm(findings []Finding) {
 			c.do = append([]string{f.Do}, c.do...)
 		}
 	}
+}
+
+// foreseen is what an inspection found that has not done harm yet: the next
+// birth would fail.
+func foreseen(findings []Finding) cause {
+	for _, f := range findings {
+		switch f.About {
+		case "program", "interpreter", "library", "directory", "user":
+			if f.Wrong {
+				c := cause{text: "its next worker would fail: " + strings.TrimSuffix(f.Text, "."), past: true}
+				if f.Do != "" {
+					c.do = []string{f.Do}
+				}
+				return c
+			}
+		}
+	}
+	return cause{}
 }
 
 func plural[N int | uint64](n N, one, many string) string {

@@ -212,6 +212,12 @@ var because = []struct {
 		says:     []string{"exit status 2", "/etc/web.conf"},
 	},
 	{
+		name:     "foreseen",
+		service:  func() Service { return Service{Idle: 1, Counts: Counts{Births: 1}} },
+		findings: []Finding{{"program", true, "The program /srv/web/bin/web does not exist.", ""}},
+		says:     []string{"web is ready, but its next worker would fail: The program /srv/web/bin/web does not exist"},
+	},
+	{
 		name:    "at-rest",
 		service: func() Service { return Service{Counts: Counts{Births: 3, Deaths: Deaths{Asked: 3}}} },
 		says:    []string{"web is idle, and nothing is wrong"},

@@ -171,7 +171,7 @@ func telling(words []string) string {
 var (
 	pathQuoted = regexp.MustCompile(`['"‘“` + "`" + `](/[^'"’”]+)['"’”]`)
 	pathBare   = regexp.MustCompile(`(?:^|[\s(=:\[])(/[^\s'":;,()\]]+)`)
-	nameBefore = regexp.MustCompile(`(?:open|read|load|access|stat|file|cat:) ['"‘“]?([\w./-]*[\w/-])['"’”]?(?::|$| )`)
+	nameBefore = regexp.MustCompile(`(?:open|read|load|access|stat|cat:) ['"‘“]?([\w.@/-]*[\w/-])['"’”]?:`)
 )
 
 // fileIn is the file that a complaint names; "" for none.
