@@ -162,7 +162,7 @@ func (d *drawing) prepare(running, leaving []*service) {
 
 // drawService says what the loop knows of one service.
 func (m *Master) drawService(d *drawing, i int, s *service, now pool.Time) {
-	sv := &d.picture.Services[i]
+	sv, running := &d.picture.Services[i], m.services[s.plan.Key]
 	policy := s.policy()
 	sv.Limit, sv.Min, sv.Spare, sv.Opaque = policy.Limit, policy.Min, policy.Spare, policy.Opaque
 	sv.Watching, sv.Missing, sv.GaveUp = s.watched && !s.missing && !s.shut, s.missing, s.gaveUp
@@ -180,11 +180,13 @@ func (m *Master) drawService(d *drawing, i int, s *service, now pool.Time) {
 	}
 	sv.Scaled, sv.Paused = s.scaled != nil, s.paused
 	sv.Draining = sv.Draining || s.drained
-	if f := s.figures; f != nil {
+	// A service that was drained and has begun anew shares them with those of its
+	// workers that are left; they are told once.
+	if f := s.figures; f != nil && (running == s || running == nil || running.figures != f) {
 		f.draw(sv, d.epoch, now)
 	}
 	if s.pool != nil {
-		sv.Counts.Saturated = int64(s.pool.Saturated(now))
+		sv.Counts.Saturated += int64(s.pool.Saturated(now))
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 // to them costs no allocation, and no look at the clock but the one that its
 // pool needs in any case.
 type figures struct {
-	// counts is without Saturated, which the pool knows.
+	// counts has Saturated only for pools that are gone.
 	counts scoreboard.Counts
 	wait   scoreboard.Histogram
 	job    scoreboard.Histogram
@@ -58,9 +58,9 @@ func (s *service) count(ev *pool.Event, now pool.Time) {
 	case pool.Reported:
 		switch moved := s.pool.Moved(); {
 		case moved.Took:
-			s.figures.clientTaken(now, s.crowd > 0)
+			s.figured().clientTaken(now, s.crowd > 0)
 		case moved.Freed:
-			s.figures.job.Add(int64(moved.Busy))
+			s.figured().job.Add(int64(moved.Busy))
 		}
 	case pool.Born:
 		s.figured().counts.Births++

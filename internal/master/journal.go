@@ -35,6 +35,7 @@ const (
 	eventScaled
 	eventDraining
 	eventReset
+	eventRestarted
 	eventReload
 	eventRefused
 	eventMissing

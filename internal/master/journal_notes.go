@@ -2,26 +2,36 @@ package master
 
 import "github.com/brood-project/brood/internal/pool"
 
-// noteStep notes what was done to a pool, other than by the system.
+// noteStep notes what was done to a pool and what it does not speak of itself.
 func (m *Master) noteStep(s *service, ev *pool.Event, now pool.Time) {
-	happened := event{at: now, name: s.plan.Name, pid: ev.PID, n: ev.N, span: ev.Span}
+	happened := event{at: now, name: s.plan.Name, pid: ev.PID, span: ev.Span}
 	switch ev.Kind {
 	case pool.Born:
 		happened.kind = eventBorn
-	case pool.Paused:
-		happened.kind = eventPaused
-	case pool.Resumed:
-		happened.kind = eventResumed
-	case pool.Scaled:
-		happened.kind = eventScaled
 	case pool.Draining:
 		happened.kind = eventDraining
-	case pool.Pardoned:
-		happened.kind = eventReset
 	default:
 		return
 	}
 	m.journal.add(happened)
+}
+
+// noteAsked notes what an operator has asked for, where nothing else tells.
+func (m *Master) noteAsked(what, service string) {
+	ev := event{at: m.now(), name: service}
+	switch what {
+	case "pause":
+		ev.kind = eventPaused
+	case "resume":
+		ev.kind = eventResumed
+	case "reset":
+		ev.kind = eventReset
+	case "restart":
+		ev.kind = eventRestarted
+	default:
+		return
+	}
+	m.journal.add(ev)
 }
 
 // noteTold counts and notes what a pool has to say, before it is logged.

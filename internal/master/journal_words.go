@@ -15,7 +15,7 @@ func (k eventKind) String() string {
 		eventLimit: "limit", eventCeiling: "ceiling", eventStress: "stress", eventDeaf: "deaf",
 		eventKilled: "killed", eventRetired: "retired", eventReplaced: "replaced",
 		eventPaused: "paused", eventResumed: "resumed", eventScaled: "scaled",
-		eventDraining: "draining", eventReset: "reset", eventReload: "reload", eventRefused: "refused",
+		eventDraining: "draining", eventReset: "reset", eventRestarted: "restarted", eventReload: "reload", eventRefused: "refused",
 		eventMissing: "missing", eventFound: "found", eventReopened: "reopened", eventStopping: "stopping",
 	}[k]
 }
@@ -63,6 +63,8 @@ func (ev *event) words(epoch int64) string {
 		return "no new clients; workers finish those in hand" + patience(ev.span)
 	case eventReset:
 		return "an operator had failures forgotten"
+	case eventRestarted:
+		return "an operator has its workers be replaced"
 	case eventReload, eventRefused, eventMissing, eventStopping:
 		return ev.text
 	case eventFound:

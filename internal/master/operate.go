@@ -239,7 +239,7 @@ func (m *Master) listenNow(s *service) error {
 	}
 	m.keepListening(s)
 	if missing {
-		m.logFound(s)
+		m.found(s)
 	}
 	return nil
 }
@@ -274,6 +274,7 @@ func (m *Master) on(ctx context.Context, by By, what, name string, do func(*serv
 		}
 		if err == nil {
 			m.logAsked(by, what, name)
+			m.noteAsked(what, p.Name)
 		}
 	}); e != nil {
 		return e

@@ -113,6 +113,9 @@ func (m *Master) waker(s *service) func() error {
 // gone forgets a service whose last child has ended, or, where that was drained,
 // its pool.
 func (m *Master) gone(s *service) {
+	if s.pool != nil {
+		s.figured().counts.Saturated += int64(s.pool.Saturated(m.at))
+	}
 	m.rings.set(s, 0)
 	m.closeStatus(s)
 	delete(m.pools, s.pool)
