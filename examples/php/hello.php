@@ -1,0 +1,3 @@
+<?php
+usleep(1000 * (int) ($_GET["ms"] ?? 0));
+echo "hello from PHP, worker ", getmypid(), "\n";
