@@ -50,6 +50,35 @@ func (m *Master) equip(b *birth) error {
 	panic("master: a service of no known protocol")
 }
 
+// patient tells whether workers are given sockets at which accept(2) waits, as
+// every program expects that was not told otherwise: php-cgi leaves when it
+// finds nobody. Those that poll for themselves make them non-blocking. We never
+// accept at such a socket.
+func patient(p *plan.Service) bool {
+	//exhaustive:enforce
+	switch p.Protocol {
+	case plan.ProtocolPostfix:
+		return false
+	case plan.ProtocolInetd:
+		return !p.Policy.Single
+	case plan.ProtocolSystemd, plan.ProtocolFastCGI, plan.ProtocolNone:
+		return true
+	}
+	panic("master: a service of no known protocol")
+}
+
+// wantPatience makes a socket as the service's workers expect it, once.
+func (m *Master) wantPatience(s *service, src *source) {
+	want := patient(s.plan)
+	if src.patient == want {
+		return
+	}
+	src.patient = want
+	if err := unix.SetNonblock(src.fd, !want); err != nil {
+		m.logWatchFailed(s, err)
+	}
+}
+
 // conceive begins a birth with what all protocols have alike.
 func (m *Master) conceive(s *service, a *pool.Action) *birth {
 	c := &s.plan.Command
