@@ -1,60 +1,77 @@
 package main
 
 import (
+	"flag"
 	"os"
-	"regexp"
-	"slices"
+	"os/exec"
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
 
-// TestManual holds brood(1) against the commands: each has its section, and
-// each section has the command's options and no others.
+var rewrite = flag.Bool("rewrite", false, "write the manual page anew")
+
+const manualPage = "../../docs/man/brood.1"
+
+// TestManual holds brood(1) against the commands, from which it is made: what
+// --help says and what the manual says are the same text.
 func TestManual(t *testing.T) {
-	page, err := os.ReadFile("../../docs/man/brood.1")
+	frame, err := os.ReadFile("testdata/brood.1.in")
 	must(t, err)
-	text := strings.ReplaceAll(string(page), `\-`, "-")
-	_, text, _ = strings.Cut(text, "\n.SH COMMANDS\n")
-	text, _, _ = strings.Cut(text, "\n.SH EXIT STATUS\n")
-	sections := map[string]string{}
-	for section := range strings.SplitSeq(text, "\n.SS ") {
-		name, body, _ := strings.Cut(strings.TrimPrefix(section, ".SS "), "\n")
-		sections[name] = body
-	}
-	option := regexp.MustCompile(`--[a-z][a-z-]*`)
 	root, _ := rootCommand()
-	root.InitDefaultCompletionCmd()
+	var synopsis, sections strings.Builder
 	for _, cmd := range leaves(root) {
-		body, ok := sections[cmd.CommandPath()]
-		if !ok {
-			t.Errorf("brood(1) has no section %q", cmd.CommandPath())
-			continue
-		}
-		delete(sections, cmd.CommandPath())
-		var want []string
-		cmd.LocalNonPersistentFlags().VisitAll(func(f *pflag.Flag) {
-			if f.Name != "help" {
-				want = append(want, "--"+f.Name)
-			}
-		})
-		got := option.FindAllString(body, -1)
-		slices.Sort(got)
-		slices.Sort(want)
-		if got = slices.Compact(got); !slices.Equal(got, want) {
-			t.Errorf("brood(1), %s: has the options %q, and the command %q", cmd.CommandPath(), got, want)
-		}
+		writeSynopsis(&synopsis, cmd)
+		writeSection(&sections, cmd)
 	}
-	for name := range sections {
-		t.Errorf("brood(1) has a section %q, and there is no such command", name)
+	page := strings.NewReplacer(
+		"@SYNOPSIS@\n", strings.TrimSuffix(synopsis.String(), ".br\n"),
+		"@COMMANDS@\n", sections.String(),
+	).Replace(string(frame))
+	if *rewrite {
+		must(t, os.WriteFile(manualPage, []byte(page), 0o644))
+	}
+	written, err := os.ReadFile(manualPage)
+	must(t, err)
+	if d := cmp.Diff(page, string(written)); d != "" {
+		t.Errorf("the manual is not what the commands say; make it anew with -rewrite (-want +got):\n%s", d)
 	}
 }
 
-// leaves are the commands that do something; completion counts as one.
+// TestManualIsClean has the formatter read the page.
+func TestManualIsClean(t *testing.T) {
+	for _, page := range []string{manualPage, "../../docs/man/broodd.8"} {
+		out, err := exec.Command("groff", "-man", "-Tutf8", "-ww", "-z", page).CombinedOutput()
+		if err != nil || len(out) > 0 {
+			t.Errorf("%s: %v\n%s", page, err, out)
+		}
+	}
+}
+
+// TestCommandsExplainThemselves wants each to have a text, and each option one.
+func TestCommandsExplainThemselves(t *testing.T) {
+	root, _ := rootCommand()
+	for _, cmd := range leaves(root) {
+		if cmd.Long == "" && cmd.Name() != "version" || cmd.Short == "" {
+			t.Errorf("%s says nothing of itself", cmd.CommandPath())
+		}
+		if cmd.GroupID == "" && cmd.Parent() == root {
+			t.Errorf("%s is in no group of --help", cmd.CommandPath())
+		}
+		cmd.LocalNonPersistentFlags().VisitAll(func(f *pflag.Flag) {
+			if f.Usage == "" {
+				t.Errorf("%s --%s says nothing of itself", cmd.CommandPath(), f.Name)
+			}
+		})
+	}
+}
+
+// leaves are the commands that do something.
 func leaves(cmd *cobra.Command) []*cobra.Command {
-	if !cmd.HasAvailableSubCommands() || cmd.Name() == "completion" {
+	if !cmd.HasAvailableSubCommands() {
 		return []*cobra.Command{cmd}
 	}
 	var all []*cobra.Command
@@ -64,4 +81,77 @@ func leaves(cmd *cobra.Command) []*cobra.Command {
 		}
 	}
 	return all
+}
+
+// roff escapes a line of text.
+func roff(text string) string {
+	text = strings.NewReplacer(`\`, `\e`, "-", `\-`, "…", "...").Replace(text)
+	if strings.HasPrefix(text, ".") || strings.HasPrefix(text, "'") {
+		text = `\&` + text
+	}
+	return text
+}
+
+func writeSynopsis(b *strings.Builder, cmd *cobra.Command) {
+	name := cmd.CommandPath()
+	b.WriteString(".B " + roff(name) + "\n")
+	if rest := strings.TrimPrefix(cmd.Use, cmd.Name()); rest != "" {
+		b.WriteString(".I " + roff(strings.TrimSpace(rest)) + "\n")
+	}
+	options := false
+	cmd.LocalNonPersistentFlags().VisitAll(func(f *pflag.Flag) { options = options || f.Name != "help" })
+	if options {
+		b.WriteString("[\\fIoption\\fR...]\n")
+	}
+	b.WriteString(".br\n")
+}
+
+// writeSection is what --help says of one command.
+func writeSection(b *strings.Builder, cmd *cobra.Command) {
+	b.WriteString(".SS " + roff(strings.TrimSpace(cmd.CommandPath()+strings.TrimPrefix(cmd.Use, cmd.Name()))) + "\n")
+	text := cmd.Long
+	if text == "" {
+		text = cmd.Short + "."
+	}
+	writeText(b, text)
+	cmd.LocalNonPersistentFlags().VisitAll(func(f *pflag.Flag) {
+		if f.Name == "help" || f.Hidden {
+			return
+		}
+		value, usage := pflag.UnquoteUsage(f)
+		b.WriteString(".TP\n.B " + roff("--"+f.Name))
+		if value != "" {
+			b.WriteString(` \fI` + roff(value) + `\fR`)
+		}
+		if f.DefValue != "" && f.DefValue != "0" && f.DefValue != "0s" && f.DefValue != "false" {
+			usage += "; " + f.DefValue + " if nothing is said"
+		}
+		b.WriteString("\n" + roff(strings.ToUpper(usage[:1])+usage[1:]) + ".\n")
+	})
+	if cmd.Example != "" {
+		b.WriteString(".PP\nExamples:\n.PP\n")
+		writeText(b, cmd.Example)
+	}
+}
+
+// writeText makes paragraphs of those that an empty line parts, and leaves
+// indented lines as they are.
+func writeText(b *strings.Builder, text string) {
+	literal := false
+	for line := range strings.Lines(text) {
+		line = strings.TrimRight(line, "\n")
+		indented := strings.HasPrefix(line, "  ")
+		if indented != literal {
+			b.WriteString(map[bool]string{true: ".nf\n", false: ".fi\n"}[indented])
+			literal = indented
+		}
+		if line == "" {
+			b.WriteString(".PP\n")
+			continue
+		}
+		b.WriteString(roff(line) + "\n")
+	}
+	if literal {
+		b.WriteString(".fi\n")
+	}
 }

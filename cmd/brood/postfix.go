@@ -30,14 +30,24 @@ func postfixInstallCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "install",
 		Short: "Put broodd in the place of Postfix's master",
-		Long: `install keeps Postfix's own master as master.distrib beside it, tells dpkg so
-that package upgrades respect that, and puts broodd in its place. Before
-anything is changed, broodd has to show on a scratch instance that it runs with
-the installed daemons. When a step fails, all those before it are taken back.
+		Long: `install keeps Postfix's own master as master.distrib beside it, tells dpkg-divert
+so that package upgrades renew the one that was set aside, and puts broodd in
+its place. Each change is one link or one rename: at every moment there is a
+complete master in its place.
+
+Before anything is changed, "postfix check" has to find no fault, and broodd has
+to show on a scratch instance, with a queue of its own, that it runs with the
+installed daemons. When a step fails, all those before it are taken back.
 
 A running Postfix goes on as it is and comes under broodd with its next stop and
-start; with --now it is stopped and started at once: new connections are refused
-for the moment in between, and deliveries under way are tried again later.
+start; with --now it is stopped and started at once, by systemd where systemd
+started it: new connections are refused for the moment in between, and
+deliveries under way are tried again later.
+
+It is refused, with the reason and status 1, without root, without Postfix or
+with one older than 3.3, with a broodd that is missing or was built for another
+machine, where somebody else diverts the file or has put one of his own there,
+and where the daemon directory can't be written to.
 
 Needs root, but for --dry-run. Doing it twice changes nothing.`,
 		Args: noArguments,
@@ -88,7 +98,9 @@ func postfixStatusCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "status",
 		Short: "Say which master is in place, and which one runs",
-		Args:  noArguments,
+		Long: `status says which master is in place, which one is set aside, and under which one
+Postfix runs.`,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return install.Status(context.Background(), cmd.OutOrStdout())
 		},
