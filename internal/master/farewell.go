@@ -12,17 +12,20 @@ import (
 )
 
 // farewell ends everything gently: no new clients, and those in hand are
-// finished, for patience at most, or for Options.Drain where that is 0. Time that
+// finished, for as long as is given, or for Options.Drain where that is 0. Time that
 // an operator gives goes before that of the single services.
-func (m *Master) farewell(why os.Signal, patience time.Duration) {
+func (m *Master) farewell(why os.Signal, given time.Duration) {
 	m.closing = why
 	span := m.opts.Drain
-	if patience > 0 {
-		span = patience
+	if given > 0 {
+		span = given
 	}
 	if span > 0 {
 		m.deadline = m.now() + pool.Time(span)
 	}
+	m.journal.add(event{
+		kind: eventStopping, at: m.now(), text: "brood is being stopped, workers finish their clients" + patience(pool.Duration(span)),
+	})
 	m.logFarewell(why, span)
 	m.closeSockets()
 	for _, p := range m.plan.Services {
@@ -34,7 +37,7 @@ func (m *Master) farewell(why os.Signal, patience time.Duration) {
 			m.gone(s)
 			continue
 		}
-		m.drainPool(s, patience)
+		m.drainPool(s, given)
 	}
 }
 

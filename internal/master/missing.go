@@ -77,8 +77,10 @@ func (m *Master) setMissing(missing map[string]error) {
 		s := m.services[key]
 		if !s.missing {
 			m.logMissing(s, m.placed(m.plan, []error{err}))
+			m.journal.add(event{kind: eventMissing, at: m.now(), name: s.plan.Name, text: "it does not listen: " + err.Error()})
 		}
 		s.missing = true
+		s.figured().missing = err.Error()
 	}
 	if len(missing) > 0 && m.retry == nil {
 		m.retry = time.AfterFunc(listenAgain, func() { m.inLoop(m.listenMissing) })
@@ -109,10 +111,17 @@ func (m *Master) listenMissing() {
 		}
 		m.listenAt(s)
 		m.begin(s)
-		m.logFound(s)
+		m.found(s)
 		m.tellShared(s)
 	}
 	m.setMissing(left)
+}
+
+// found tells that a service that was missing listens.
+func (m *Master) found(s *service) {
+	s.figured().missing = ""
+	m.journal.add(event{kind: eventFound, at: m.now(), name: s.plan.Name})
+	m.logFound(s)
 }
 
 // tellShared says which ports of a service were not free when they were opened.

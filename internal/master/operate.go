@@ -73,7 +73,7 @@ func (m *Master) Reload(ctx context.Context, by By, service string) (*scoreboard
 }
 
 // Restart has all workers of a service be replaced, each when it is free, as a
-// new plan would.
+// new plan would; with no name, those of all services.
 func (m *Master) Restart(ctx context.Context, by By, name string) error {
 	return m.on(ctx, by, "restart", name, func(s *service) error {
 		if err := s.mustServe(); err != nil {
@@ -143,7 +143,8 @@ func (s *service) maySize(to Scale, p *pool.Policy) error {
 }
 
 // Pause holds back births until Resume, also over reloads; workers that live go
-// on, and clients for whom there is none queue.
+// on, and clients for whom there is none queue. With no name, it is for all
+// services.
 func (m *Master) Pause(ctx context.Context, by By, name string) error {
 	return m.on(ctx, by, "pause", name, func(s *service) error {
 		if s.drained {
@@ -160,7 +161,7 @@ func (m *Master) Pause(ctx context.Context, by By, name string) error {
 	})
 }
 
-// Resume ends what Pause or Drain has begun.
+// Resume ends what Pause or Drain has begun; with no name, of all services.
 func (m *Master) Resume(ctx context.Context, by By, name string) error {
 	return m.on(ctx, by, "resume", name, func(s *service) error {
 		if s.paused {
@@ -179,21 +180,24 @@ func (m *Master) Resume(ctx context.Context, by By, name string) error {
 	})
 }
 
-// Wake wakes a service up as its own timer would, and returns when it has been.
+// Wake wakes a service up as its own timer would, and returns when it has been;
+// with no name, all that have a timer.
 func (m *Master) Wake(ctx context.Context, by By, name string) error {
-	var wake func() error
+	var wake []func() error
 	err := m.on(ctx, by, "wake", name, func(s *service) error {
 		if err := s.mustServe(); err != nil {
 			return err
 		}
-		s.figured().counts.Wakeups++
-		wake = m.waker(s)
+		if name != "" || s.plan.Policy.Wakeup > 0 {
+			s.figured().counts.Wakeups++
+			wake = append(wake, m.waker(s))
+		}
 		return nil
 	})
-	if err != nil {
-		return err
+	for _, w := range wake {
+		err = errors.Join(err, w())
 	}
-	return wake()
+	return err
 }
 
 // mustServe refuses what makes no sense with a service that serves nobody.
@@ -208,7 +212,7 @@ func (s *service) mustServe() error {
 }
 
 // Reset ends a throttle before its time, has a service that gave up try again, and
-// has one that could not listen try now. An error of type plan.Diagnostics says
+// has one that could not listen try now; with no name, all of them. An error of type plan.Diagnostics says
 // why it still cannot.
 func (m *Master) Reset(ctx context.Context, by By, name string) error {
 	return m.on(ctx, by, "reset", name, func(s *service) error {
@@ -260,7 +264,8 @@ func (m *Master) Stop(ctx context.Context, by By, now bool) error {
 	})
 }
 
-// on has an operation be done in the loop, on the service that is meant.
+// on has an operation be done in the loop, on the service that is meant; without a
+// name on every one of which it can be asked.
 func (m *Master) on(ctx context.Context, by By, what, name string, do func(*service) error) error {
 	var err error
 	if e := m.Call(ctx, func() {
@@ -268,18 +273,36 @@ func (m *Master) on(ctx context.Context, by By, what, name string, do func(*serv
 			err = errLeaving
 			return
 		}
-		var p *plan.Service
-		if p, err = one(m.plan.Services, name); err == nil {
-			err = do(m.services[p.Key])
-		}
-		if err == nil {
+		if err = m.onOneOrAll(name, do); err == nil {
 			m.logAsked(by, what, name)
-			m.noteAsked(what, p.Name)
 		}
 	}); e != nil {
 		return e
 	}
 	return err
+}
+
+func (m *Master) onOneOrAll(name string, do func(*service) error) error {
+	if name != "" {
+		p, err := one(m.plan.Services, name)
+		if err != nil {
+			return err
+		}
+		return do(m.services[p.Key])
+	}
+	var all plan.Diagnostics
+	for _, p := range m.plan.Services {
+		err := do(m.services[p.Key])
+		if ds := plan.Diagnostics(nil); errors.As(err, &ds) {
+			all = append(all, ds...)
+		} else if err != nil && !errors.Is(err, ErrRefused) {
+			return err
+		}
+	}
+	if len(all) > 0 {
+		return all
+	}
+	return nil
 }
 
 // choicesMost is how many services an error names.

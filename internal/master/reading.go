@@ -136,7 +136,7 @@ func (m *Master) carryOut(r *reading, p *proposed) error {
 		m.logDiagnostics(p.proposal.Warnings)
 		missing, err = m.adopt(p.next)
 	}
-	m.noteReload(err)
+	m.noteReload(r, p, err)
 	if err != nil {
 		m.logReloadRefused(err)
 		return err
@@ -157,11 +157,20 @@ func (m *Master) carryOut(r *reading, p *proposed) error {
 }
 
 // noteReload keeps how the last reload went, for whoever asks later.
-func (m *Master) noteReload(err error) {
+func (m *Master) noteReload(r *reading, p *proposed, err error) {
 	m.reloaded = &scoreboard.Reload{At: time.Now().UnixNano()}
+	ev := event{kind: eventReload, at: m.now(), name: r.service}
+	if err == nil {
+		ev.text = "a new configuration is in force: " + summary(p.outcome)
+		m.journal.add(ev)
+		return
+	}
 	for _, d := range DiagnosticsOf(err) {
 		m.reloaded.Refused = append(m.reloaded.Refused, d.Text)
 	}
+	ev.kind = eventRefused
+	ev.text = "a reload was refused, nothing has changed: " + m.reloaded.Refused[0]
+	m.journal.add(ev)
 }
 
 // rehearse finds out what only trying shows, and changes nothing.

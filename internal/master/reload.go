@@ -97,6 +97,9 @@ func (m *Master) keep(s *service, p *plan.Service, missing bool) {
 	if old != p {
 		s.scaled = nil
 	}
+	if s.missing {
+		m.found(s)
+	}
 	s.missing, s.shut = false, false
 	others := m.listenAt(s)
 	if s.pool == nil {
@@ -151,6 +154,7 @@ func birthOf(s *plan.Service) (plan.Service, plan.Wishes) {
 // reload, and no other is touched.
 func (m *Master) reopen(s *service) {
 	m.logListenerShut(s)
+	m.journal.add(event{kind: eventReopened, at: m.now(), name: s.plan.Name})
 	change, errs := m.sockets.Prepare(m.openEndpoints())
 	if len(errs) > 0 {
 		m.logReopenFailed(m.placed(m.plan, errs))

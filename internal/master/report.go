@@ -244,6 +244,22 @@ func executable(path string) error {
 	return nil
 }
 
+// summary is an outcome in a few words.
+func summary(o *scoreboard.Outcome) string {
+	var counts struct{ added, removed, changed int }
+	for _, c := range o.Changes {
+		switch c.Kind {
+		case "added":
+			counts.added++
+		case "removed":
+			counts.removed++
+		default:
+			counts.changed++
+		}
+	}
+	return fmt.Sprintf("%d added, %d removed, %d changed, %d kept", counts.added, counts.removed, counts.changed, o.Kept)
+}
+
 // DiagnosticsOf is an error of an operation line by line, with the places in the
 // files where it has any; nil for no error.
 func DiagnosticsOf(err error) []scoreboard.Diagnostic {
