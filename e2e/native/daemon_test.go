@@ -158,7 +158,9 @@ func (d *daemon) kill() {
 	if err := d.cmd.Process.Kill(); err != nil {
 		d.t.Fatal(err)
 	}
-	<-d.end
+	if err := <-d.end; err == nil {
+		d.t.Error("broodd was killed and ended well")
+	}
 	d.gone = true
 }
 

@@ -19,7 +19,7 @@ func (l *loader) checkLimits(set layered, svc *Service) {
 		}
 		at, name := set.at("limits."+limit.Name), "limits."+limit.Name
 		if l.sys.UID == 0 {
-			l.report.errorf(at, "%s is above what the kernel permits, %d (fs.nr_open)", name, most).instead("write %d at most", most)
+			l.report.errorf(at, "%s is above %d, the most that this system lets brood set", name, most).instead("write %d at most", most)
 			continue
 		}
 		l.report.errorf(at, "raising %s above brood's own hard limit of %d needs root, and brood runs as user %d", name, most, l.sys.UID).

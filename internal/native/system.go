@@ -152,10 +152,10 @@ func appendable(path string) error {
 	return unix.Faccessat(unix.AT_FDCWD, path, unix.W_OK, unix.AT_EACCESS)
 }
 
-// limitMost is our own hard limit, which root may raise, but for that of
-// descriptors, which the kernel bounds for everybody, see proc_sys_fs(5).
+// limitMost is our own hard limit, unless we may raise it; that of descriptors the
+// kernel bounds for everybody, see proc_sys_fs(5).
 func limitMost(resource int) uint64 {
-	if os.Geteuid() != 0 {
+	if !capable(capSysResource) {
 		var own unix.Rlimit
 		if unix.Getrlimit(resource, &own) == nil {
 			return own.Max
@@ -233,19 +233,32 @@ func lookUpGroup(name string) (int, error) {
 	return strconv.Atoi(g.Gid)
 }
 
-const capNetBindService = 10 // capabilities(7)
+// The bits of capabilities(7) that are asked about.
+const (
+	capNetBindService = 10
+	capSysResource    = 24
+)
+
+// capable tells whether we have a capability.
+func capable(bit int) bool {
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return false
+	}
+	for line := range strings.Lines(string(status)) {
+		if hex, ok := strings.CutPrefix(line, "CapEff:"); ok {
+			mask, err := strconv.ParseUint(strings.TrimSpace(hex), 16, 64)
+			return err == nil && mask>>bit&1 == 1
+		}
+	}
+	return false
+}
 
 // freePort is the kernel's first port for everybody, or 0 for a daemon that
 // may bind to the others as well.
 func freePort() uint32 {
-	if status, err := os.ReadFile("/proc/self/status"); err == nil {
-		for _, line := range strings.Split(string(status), "\n") {
-			hex, ok := strings.CutPrefix(line, "CapEff:")
-			mask, err := strconv.ParseUint(strings.TrimSpace(hex), 16, 64)
-			if ok && err == nil && mask>>capNetBindService&1 == 1 {
-				return 0
-			}
-		}
+	if capable(capNetBindService) {
+		return 0
 	}
 	text, err := os.ReadFile("/proc/sys/net/ipv4/ip_unprivileged_port_start")
 	if port, bad := strconv.ParseUint(strings.TrimSpace(string(text)), 10, 16); err == nil && bad == nil {
