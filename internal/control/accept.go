@@ -99,7 +99,7 @@ func (s *Server) admit(fd int, reserved bool) {
 	s.mu.Unlock()
 	if refusal != nil {
 		// The socket's buffer is empty, so this waits for nobody.
-		c.answer(0, nil, refusal, false)
+		c.finish(0, nil, refusal)
 		c.end()
 		return
 	}
@@ -147,9 +147,10 @@ func (s *Server) takeBack(c *conn) bool {
 	}
 	taken := false
 	// What the copy is of does not matter: it is in no poller and nobody reads it.
-	s.raw.Control(func(listener uintptr) {
-		c.raw.Control(func(fd uintptr) { taken = unix.Dup3(int(listener), int(fd), unix.O_CLOEXEC) == nil })
+	err := s.raw.Control(func(listener uintptr) {
+		_ = c.raw.Control(func(fd uintptr) { taken = unix.Dup3(int(listener), int(fd), unix.O_CLOEXEC) == nil })
 	})
+	taken = taken && err == nil
 	if taken {
 		s.reserve = c.file
 	}

@@ -12,7 +12,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func contains(err error, words string) bool { return err != nil && strings.Contains(err.Error(), words) }
+func contains(err error, words string) bool {
+	return err != nil && strings.Contains(err.Error(), words)
+}
 
 // follow reads events, and calls after for each.
 func (c *Client) follow(ctx context.Context, after func()) error {

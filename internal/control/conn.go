@@ -58,8 +58,9 @@ func (c *conn) end() {
 	}
 }
 
-// interrupt ends a wait for the next request.
-func (c *conn) interrupt() { c.file.SetReadDeadline(past) }
+// interrupt ends a wait for the next request. It can fail only when the file is
+// closed, and nothing waits then.
+func (c *conn) interrupt() { _ = c.file.SetReadDeadline(past) }
 
 // waitUntil sets how long the next read may take.
 func (c *conn) waitUntil(limit time.Duration) error {
@@ -76,7 +77,7 @@ func (c *conn) waitUntil(limit time.Duration) error {
 func (c *conn) next() bool {
 	line, wrong := c.readLine()
 	if wrong != nil {
-		c.answer(0, nil, wrong, false)
+		c.finish(0, nil, wrong)
 		return false
 	}
 	if line == nil {
@@ -87,7 +88,7 @@ func (c *conn) next() bool {
 		p.wrong = c.permit(p)
 	}
 	if p.wrong != nil {
-		c.answer(p.req.ID, nil, p.wrong, false)
+		c.finish(p.req.ID, nil, p.wrong)
 		return !p.lost && !c.dead
 	}
 	c.handle(&p.req)
@@ -144,7 +145,7 @@ func (c *conn) readLine() ([]byte, *Error) {
 // handle carries out a request that is well-formed and allowed.
 func (c *conn) handle(req *Request) {
 	if req.Do == VerbHello {
-		c.answer(req.ID, c.hello(), nil, false)
+		c.finish(req.ID, c.hello(), nil)
 		return
 	}
 	ctx, cancel := context.WithCancel(c.server.ctx)
@@ -153,10 +154,10 @@ func (c *conn) handle(req *Request) {
 	defer stop()
 	data, err := c.call(ctx, req)
 	if err != nil {
-		c.answer(req.ID, nil, asError(err), false)
+		c.finish(req.ID, nil, c.asError(err))
 		return
 	}
-	c.answer(req.ID, data, nil, false)
+	c.finish(req.ID, data, nil)
 }
 
 // call asks the handler. That a defect in one answer ends the daemon and with it
@@ -171,7 +172,7 @@ func (c *conn) call(ctx context.Context, req *Request) (data any, err error) {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		return c.answer(req.ID, v, nil, true)
+		return c.answer(line{ID: req.ID, OK: true, More: true, Data: v})
 	})
 }
 
@@ -179,7 +180,7 @@ func (c *conn) call(ctx context.Context, req *Request) (data any, err error) {
 // ends the watch.
 func (c *conn) watch(gone context.CancelFunc) (stop func()) {
 	done := make(chan struct{})
-	c.file.SetReadDeadline(time.Time{})
+	_ = c.file.SetReadDeadline(time.Time{})
 	go func() {
 		defer close(done)
 		if c.raw.Read(func(fd uintptr) bool { return hungUp(int(fd)) }) == nil {
@@ -193,12 +194,16 @@ func (c *conn) watch(gone context.CancelFunc) (stop func()) {
 }
 
 // asError makes any error one for the wire.
-func asError(err error) *Error {
+func (c *conn) asError(err error) *Error {
 	var wire *Error
-	if errors.As(err, &wire) {
+	switch {
+	case errors.As(err, &wire):
 		return wire
+	case errors.Is(err, context.Canceled) && c.server.ctx.Err() != nil:
+		return refuse(Unavailable, "brood is ending")
+	default:
+		return refuse(Failed, "%v", err)
 	}
-	return refuse(Failed, "%v", err)
 }
 
 func (c *conn) hello() *Hello {
@@ -218,28 +223,32 @@ type line struct {
 	Error *Error `json:"error,omitempty"`
 }
 
+// finish writes the last line of an answer. When that fails, the connection is
+// dead, and nobody is there to be told.
+func (c *conn) finish(id uint64, data any, wrong *Error) {
+	err := c.answer(line{ID: id, OK: wrong == nil, Data: data, Error: wrong})
+	if err != nil && !c.dead { // the value has no form in JSON
+		_ = c.answer(line{ID: id, Error: refuse(Failed, "brood has a defect, please report it: %v", err)})
+	}
+}
+
 // answer writes one line, and gives the client a time in which to read it.
-func (c *conn) answer(id uint64, data any, wrong *Error, more bool) error {
+func (c *conn) answer(l line) error {
 	if c.dead {
 		return os.ErrClosed
 	}
-	if picture, ok := data.(*scoreboard.Picture); ok && c.who.Role < Operate {
-		data = Redact(picture)
+	if picture, ok := l.Data.(*scoreboard.Picture); ok && c.who.Role < Operate {
+		l.Data = Redact(picture)
 	}
 	if err := c.file.SetWriteDeadline(time.Now().Add(c.server.times.answer)); err != nil {
 		return err
 	}
+	l.V = Version
 	out := &writer{to: c.file}
 	encoder := json.NewEncoder(out)
 	encoder.SetEscapeHTML(false)
-	err := encoder.Encode(line{V: Version, ID: id, OK: wrong == nil, More: more, Data: data, Error: wrong})
-	switch {
-	case err == nil:
-	case out.begun:
-		c.dead = true
-	case !more: // the value has no form in JSON, which is a defect
-		return c.answer(id, nil, refuse(Failed, "brood has a defect, please report it: %v", err), false)
-	}
+	err := encoder.Encode(l)
+	c.dead = err != nil && out.begun
 	return err
 }
 

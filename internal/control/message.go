@@ -36,7 +36,8 @@ type Request struct {
 	V int `json:"v"`
 	// ID is repeated in every line of the answer.
 	ID uint64 `json:"id,omitempty"`
-	Do Verb   `json:"do"`
+	// Do is what is asked for.
+	Do Verb `json:"do"`
 	// Service is its name or its key; "" is all of them, where the request can
 	// be about all.
 	Service string `json:"service,omitempty"`
@@ -61,12 +62,14 @@ type Request struct {
 
 // Response is one line from the server.
 type Response struct {
+	// V is the version of the protocol, ID that of the request.
 	V  int    `json:"v"`
 	ID uint64 `json:"id,omitempty"`
 	// OK is false exactly when there is an Error.
 	OK bool `json:"ok"`
 	// More tells that another line follows for this request.
-	More  bool            `json:"more,omitempty"`
+	More bool `json:"more,omitempty"`
+	// Data is what was asked for; the table of requests says of which kind.
 	Data  json.RawMessage `json:"data,omitempty"`
 	Error *Error          `json:"error,omitempty"`
 }
@@ -76,19 +79,20 @@ type Code string
 
 // The codes of errors.
 const (
-	BadRequest     Code = "bad-request"
-	UnknownRequest Code = "unknown-request"
-	UnknownService Code = "unknown-service"
-	NotAllowed     Code = "not-allowed"
-	Refused        Code = "refused"
-	Unavailable    Code = "unavailable"
-	TooMany        Code = "too-many"
-	TooLarge       Code = "too-large"
-	Failed         Code = "failed"
+	BadRequest     Code = "bad-request"     // The line is no request, or one that makes no sense; the text says what is wrong with it.
+	UnknownRequest Code = "unknown-request" // There is no such request.
+	UnknownService Code = "unknown-service" // There is no service of that name.
+	NotAllowed     Code = "not-allowed"     // The asker's role may not ask this.
+	Refused        Code = "refused"         // It cannot be done as things are, such as a reload of a file with a mistake; nothing has changed.
+	Unavailable    Code = "unavailable"     // The part of brood that would answer does not; try again.
+	TooMany        Code = "too-many"        // Too many connections are open; this one is closed. Try again.
+	TooLarge       Code = "too-large"       // The request is too long; the connection is closed.
+	Failed         Code = "failed"          // It was tried and did not succeed.
 )
 
 // Error is why a request was not carried out.
 type Error struct {
+	// Code is for programs.
 	Code Code `json:"code"`
 	// Text is for people: what is wrong, and what to do about it.
 	Text string `json:"text"`

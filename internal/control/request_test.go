@@ -199,7 +199,7 @@ func TestHalfRequests(t *testing.T) {
 	for _, half := range []string{`{`, goodLine, goodLine[:20]} {
 		conn := dialRaw(t, path)
 		conn.say(half)
-		conn.Conn.(*net.UnixConn).CloseWrite()
+		conn.endWriting()
 		conn.hear("the request ends without a newline")
 		conn.hearEnd()
 	}

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net"
 	"os"
@@ -120,7 +121,7 @@ func TestHangUp(t *testing.T) {
 
 	half := dialRaw(t, path)
 	half.say(`{"v":1,"id":1,"do":"picture"}` + "\n" + `{"v":1,"id":2,"do":"hello"}` + "\n")
-	half.Conn.(*net.UnixConn).CloseWrite()
+	half.endWriting()
 	half.hear(`{"v":1,"id":1,"ok":true,`)
 	half.hear(`{"v":1,"id":2,"ok":true,`)
 	half.hearEnd()
@@ -128,8 +129,14 @@ func TestHangUp(t *testing.T) {
 
 func TestCloseEndsAll(t *testing.T) {
 	path := openDirectory(t) + "/control"
-	s := start(t, path, Options{}, &handler{})
-	follower, idle := dialRaw(t, path), dialRaw(t, path)
+	s := start(t, path, Options{}, &handler{do: map[Verb]answering{VerbReload: func(ctx context.Context, _ *Request, send func(any) error) (any, error) {
+		err := send(1)
+		<-ctx.Done()
+		return nil, errors.Join(err, ctx.Err())
+	}}})
+	follower, idle, waiter := dialRaw(t, path), dialRaw(t, path), dialRaw(t, path)
+	waiter.say(`{"v":1,"do":"reload"}` + "\n")
+	waiter.hear(`"data":1`)
 	idle.say(`{"v":1,"do":"hello"}` + "\n")
 	idle.hear("admin")
 	follower.say(`{"v":1,"do":"events","follow":true,"since":2}` + "\n")
@@ -138,6 +145,7 @@ func TestCloseEndsAll(t *testing.T) {
 	follower.hear(`{"v":1,"ok":true}`)
 	follower.hearEnd()
 	idle.hearEnd()
+	waiter.hear(`{"v":1,"ok":false,"error":{"code":"unavailable","text":"brood is ending"}}`)
 	if _, err := os.Lstat(path); !os.IsNotExist(err) {
 		t.Errorf("the socket's file is left: %v", err)
 	}
@@ -168,6 +176,14 @@ func (r *raw) say(text string) {
 	r.t.Helper()
 	if _, err := io.WriteString(r, text); err != nil {
 		r.t.Fatalf("cannot write %.80q: %v", text, err)
+	}
+}
+
+// endWriting says that no more will be said.
+func (r *raw) endWriting() {
+	r.t.Helper()
+	if err := r.Conn.(*net.UnixConn).CloseWrite(); err != nil {
+		r.t.Fatal(err)
 	}
 }
 

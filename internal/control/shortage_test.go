@@ -186,6 +186,7 @@ func (d *daemon) turns() (n int) {
 // TestNoDescriptorFree: with none free, a hundred clients get their answers, and
 // those who have only come to stand in the way are sent away.
 func TestNoDescriptorFree(t *testing.T) {
+	t.Parallel()
 	d := startDaemon(t)
 	d.tell("fill")
 	if _, err := os.Readlink(fmt.Sprintf("/proc/%d/fd/63", d.pid)); err != nil {
@@ -236,6 +237,7 @@ func (d *daemon) askMany() {
 // also get the one in reserve. It costs no processor time, and ends by itself
 // once descriptors are free.
 func TestReserveLost(t *testing.T) {
+	t.Parallel()
 	d := startDaemon(t)
 	d.tell("rob")
 	// Sooner or later the robber is faster than accept.
@@ -252,6 +254,7 @@ func TestReserveLost(t *testing.T) {
 
 // TestRest: a server that nobody asks does nothing, with descriptors or without.
 func TestRest(t *testing.T) {
+	t.Parallel()
 	d := startDaemon(t)
 	for _, word := range []string{"nothing", "fill"} {
 		if err := d.ask(within(t, patience), Request{Do: VerbHello}); err != nil {
@@ -272,6 +275,7 @@ func TestRest(t *testing.T) {
 // TestStopped: a daemon that a signal has stopped is told from one that is slow,
 // and one that ends from both.
 func TestStopped(t *testing.T) {
+	t.Parallel()
 	d := startDaemon(t)
 	c := client(t, d.path)
 	if err := d.process.Signal(syscall.SIGSTOP); err != nil {
