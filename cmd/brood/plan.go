@@ -16,7 +16,7 @@ import (
 const exitDifference = 2
 
 func planCommand() *cobra.Command {
-	d := &daemon{}
+	d, service := &daemon{}, ""
 	cmd := &cobra.Command{
 		Use:   "plan",
 		Short: "Say what a reload would do, and do nothing",
@@ -32,7 +32,7 @@ FILE:LINE.`,
 			ctx, stop := interruptible()
 			defer stop()
 			o := scoreboard.Outcome{}
-			if err := d.order(ctx, control.Request{Do: control.VerbPlan}, &o); err != nil {
+			if err := d.order(ctx, control.Request{Do: control.VerbPlan, Service: service}, &o); err != nil {
 				return d.mistakes(cmd, err, "a reload would be refused")
 			}
 			if err := d.tellOutcome(cmd, &o, false); err != nil {
@@ -45,6 +45,8 @@ FILE:LINE.`,
 		},
 	}
 	d.talks(cmd)
+	cmd.Flags().StringVar(&service, "service", "", "what a reload of this `service` alone would do")
+	mustRegister(cmd.RegisterFlagCompletionFunc("service", d.completeServices(0)))
 	return cmd
 }
 
