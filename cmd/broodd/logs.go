@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"os"
 	"sync/atomic"
 
 	"github.com/brood-project/brood/internal/maillog"
@@ -20,6 +22,8 @@ type ownLog struct {
 	output *output.Collector
 	to     plan.Output
 	now    atomic.Pointer[slog.Handler]
+	// place is where now writes, for those who are not the loop.
+	place atomic.Value
 }
 
 func newOwnLog(c *output.Collector, to plan.Output) *ownLog {
@@ -51,7 +55,21 @@ func (l *ownLog) use(to plan.Output) {
 		next = messages{maillog.NewText(l.output.Writer(to))}
 	}
 	next = maillog.NewLeveled(slog.LevelInfo, next)
+	l.place.Store(to.To)
 	l.now.Store(&next)
+}
+
+// outputFailed says that lines cannot be written to a place. Where that is our
+// own log, the standard error is what is left.
+func (l *ownLog) outputFailed(to string, err error) {
+	text := "cannot write log lines to " + to + ": " + err.Error() + "; they are lost, and counted"
+	if to != l.place.Load() {
+		slog.New(l).Error(text)
+		return
+	}
+	if to != plan.OutputStderr {
+		fmt.Fprintln(os.Stderr, "broodd:", text)
+	}
 }
 
 // elsewhere tells whether lines go to another place than the standard error.

@@ -79,6 +79,7 @@ func serve(path string) int {
 		return exitFailed
 	}
 	d := &daemon{path: path, config: config, output: output.New()}
+	d.output.Trouble = func(to string, err error) { d.log.outputFailed(to, err) }
 	d.log = newOwnLog(d.output, config.Brood.Output())
 	defer d.output.Close(lastLines)
 	if err := d.run(); err != nil {

@@ -27,6 +27,11 @@ const (
 // Collector reads what workers write. Its methods may be called from any
 // goroutine and do not wait.
 type Collector struct {
+	// Trouble, if not nil, is told when lines cannot be written to a place, once
+	// for each time that begins and at most once a minute. It is called by the
+	// goroutine that writes there. Set it before anything else is called.
+	Trouble func(to string, err error)
+
 	mu       sync.Mutex
 	epoll    *os.File // nil until the first worker
 	fd       int

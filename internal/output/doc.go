@@ -11,9 +11,9 @@
 // forgotten. A service may have so many lines a second logged as its plan says;
 // the count of the others is logged in their place. Lines that did not fit into
 // a queue, or could not be written, are counted too, and the count is told once
-// something can be written again. A line longer than lineMax bytes is broken.
-// However much a worker writes, it holds no more memory than one line, its last
-// words and its share of a queue.
+// something can be written again; whoever has set Trouble is told at once. A line
+// longer than lineMax bytes is broken. However much a worker writes, it holds no
+// more memory than one line, its last words and its share of a queue.
 //
 // The package never ends or starts a process, and never logs by itself. What
 // could harm a terminal or forge a line is written as "?", or escaped in JSON.

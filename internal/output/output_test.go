@@ -383,3 +383,23 @@ func TestAFullDiskTearsNoLine(t *testing.T) {
 		t.Errorf("%d lines are whole and %d counted as lost, of %d", whole, lost, lines)
 	}
 }
+
+func TestTroubleIsToldOnce(t *testing.T) {
+	c := New()
+	told := make(chan string, 10)
+	c.Trouble = func(to string, err error) { told <- to + ": " + err.Error() }
+	to := plan.Output{To: filepath.Join(t.TempDir(), "none", "log")}
+	w := c.Writer(to).(*sink)
+	for range 3 {
+		fmt.Fprintln(w, "a line")
+		<-w.idle()
+	}
+	if got, want := <-told, to.To+": cannot open "+to.To+": no such file or directory"; got != want {
+		t.Errorf("told %q, want %q", got, want)
+	}
+	select {
+	case again := <-told:
+		t.Errorf("told again: %s", again)
+	default:
+	}
+}

@@ -19,6 +19,10 @@ type place string
 type sink struct {
 	to    plan.Output
 	write writer
+	// trouble is told of failures; it may be nil. toldAt is when it was last.
+	trouble func(to string, err error)
+	toldAt  time.Time
+	failing bool
 
 	mu      sync.Mutex
 	queue   []byte
@@ -32,7 +36,7 @@ type sink struct {
 func (c *Collector) sink(to plan.Output) *sink {
 	s := c.sinks[place(to.To)]
 	if s == nil {
-		s = &sink{to: to, write: writerTo(to.To)}
+		s = &sink{to: to, write: writerTo(to.To), trouble: c.Trouble}
 		c.sinks[place(to.To)] = s
 	}
 	return s
@@ -92,11 +96,27 @@ func (s *sink) run() {
 			text := strconv.Itoa(lost) + " log lines were lost: they could not be written to " + s.to.To
 			lines = append(lines, format(nil, s.to, &l, time.Now(), []byte(text)))
 		}
-		if written, err := s.write(lines); err != nil {
+		written, err := s.write(lines)
+		if err != nil {
 			s.mu.Lock()
 			s.lost += lost + len(ends) - written
 			s.mu.Unlock()
 		}
+		s.complain(err)
+	}
+}
+
+// troubleSpan is the least time between two complaints about one place.
+const troubleSpan = time.Minute
+
+// complain tells of the first failure after a success. There is one writer of a
+// sink at a time, so what it remembers needs no lock.
+func (s *sink) complain(err error) {
+	began := err != nil && !s.failing
+	s.failing = err != nil
+	if now := time.Now(); began && s.trouble != nil && now.Sub(s.toldAt) >= troubleSpan {
+		s.toldAt = now
+		s.trouble(s.to.To, err)
 	}
 }
 
