@@ -70,8 +70,9 @@ type Response struct {
 	// More tells that another line follows for this request.
 	More bool `json:"more,omitempty"`
 	// Data is what was asked for; the table of requests says of which kind.
-	Data  json.RawMessage `json:"data,omitempty"`
-	Error *Error          `json:"error,omitempty"`
+	Data json.RawMessage `json:"data,omitempty"`
+	// Error is why there is no data.
+	Error *Error `json:"error,omitempty"`
 }
 
 // Code is what went wrong, for programs.

@@ -102,6 +102,14 @@ func TestHangUp(t *testing.T) {
 			ended <- err
 			return nil, ctx.Err()
 		},
+		VerbReload: func(ctx context.Context, _ *Request, _ func(any) error) (any, error) {
+			select { // a reload takes its time
+			case <-ctx.Done():
+				return nil, ctx.Err()
+			case <-time.After(300 * time.Millisecond):
+				return nil, nil
+			}
+		},
 	}}
 	path := serve(t, Options{}, h)
 	conn := dialRaw(t, path)
@@ -120,9 +128,9 @@ func TestHangUp(t *testing.T) {
 	}
 
 	half := dialRaw(t, path)
-	half.say(`{"v":1,"id":1,"do":"picture"}` + "\n" + `{"v":1,"id":2,"do":"hello"}` + "\n")
+	half.say(`{"v":1,"id":1,"do":"reload"}` + "\n" + `{"v":1,"id":2,"do":"hello"}` + "\n")
 	half.endWriting()
-	half.hear(`{"v":1,"id":1,"ok":true,`)
+	half.hear(`{"v":1,"id":1,"ok":true}`)
 	half.hear(`{"v":1,"id":2,"ok":true,`)
 	half.hearEnd()
 }

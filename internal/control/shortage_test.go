@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -144,6 +145,30 @@ func (d *daemon) ask(ctx context.Context, req Request) error {
 	return c.Do(ctx, req, nil)
 }
 
+// files are what the daemon's descriptors are, and how many are the same.
+func (d *daemon) files() map[string]int {
+	all := map[string]int{}
+	links, _ := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", d.pid))
+	for _, link := range links {
+		if at, err := os.Readlink(link); err == nil {
+			all[at]++
+		}
+	}
+	return all
+}
+
+func (d *daemon) holds(file string) int { return d.files()[file] }
+
+// twice is how many sockets the daemon has two descriptors of.
+func (d *daemon) twice() (n int) {
+	for at, count := range d.files() {
+		if strings.HasPrefix(at, "socket:") && count == 2 {
+			n++
+		}
+	}
+	return n
+}
+
 // used is the processor time of the daemon so far.
 func (d *daemon) used() time.Duration {
 	d.t.Helper()
@@ -193,6 +218,7 @@ func TestNoDescriptorFree(t *testing.T) {
 		t.Fatalf("not all descriptors are used: %v", err)
 	}
 	d.askMany()
+	eventually(t, "the descriptor of the last client is the reserve, a copy of the listener", func() bool { return d.twice() == 1 })
 	err := d.ask(within(t, patience), Request{Do: VerbEvents, Follow: true})
 	if codeOf(err) != Unavailable {
 		t.Errorf("follow would keep the last descriptor: %v", err)
@@ -247,7 +273,7 @@ func TestReserveLost(t *testing.T) {
 		return d.ask(ctx, Request{Do: VerbHello}) != nil
 	})
 	d.tell("free")
-	d.askMany()
+	eventually(t, "there is a reserve again, although nobody asks", func() bool { return d.holds("/") == 1 })
 	d.tell("fill")
 	d.askMany()
 }

@@ -32,8 +32,11 @@ func TestStalledReaders(t *testing.T) {
 		stalled[i].say(`{"v":1,"do":"events","follow":true}` + "\n")
 	}
 	others := client(t, path)
-	for n := 0; len(ended) == 0; n++ {
+	for start := time.Now(); len(ended) == 0; {
 		began := time.Now()
+		if began.Sub(start) > patience {
+			t.Fatal("who does not read is waited for for ever")
+		}
 		if err := others.Do(within(t, patience), Request{Do: VerbPicture}, nil); err != nil {
 			t.Fatal(err)
 		}
