@@ -205,6 +205,14 @@ func (w *world) end() {
 		w.endGently()
 		return
 	}
+	select {
+	case <-w.m.over:
+		for pid := range w.m.children {
+			_ = syscall.Kill(int(pid), syscall.SIGKILL)
+		}
+		return
+	default:
+	}
 	w.eventually("no children are left", func() bool {
 		left := 0
 		w.call(func() {
