@@ -173,7 +173,9 @@ func (m *Master) reap() {
 		// What it said before it died comes before its death.
 		m.readStatus(w.service)
 		m.readNotify()
-		m.lookBeforeDeath(w.service, d.Status)
+		if w.service.plan.Policy.Opaque {
+			m.look(w.service) // whom it may have served
+		}
 		m.mourn(w, &d)
 		delete(m.children, w.pid)
 		if d.Failed != nil {
@@ -183,14 +185,6 @@ func (m *Master) reap() {
 		m.step(w.service, pool.Event{Kind: pool.Died, PID: w.pid, Code: exitCode(d.Status), Unloaded: d.Failed != nil})
 		m.dying, m.words = nil, nil
 		w.forget()
-	}
-}
-
-// lookBeforeDeath counts the clients before the crash of a worker that has said
-// nothing is told: whoever is gone, it may have served.
-func (m *Master) lookBeforeDeath(s *service, w syscall.WaitStatus) {
-	if s.plan.Policy.Opaque && exitCode(w) != 0 {
-		m.look(s)
 	}
 }
 

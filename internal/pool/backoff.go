@@ -7,6 +7,7 @@ type fails struct {
 	wait      Duration
 	gaveUp    bool
 	fruitless int // normal ends in a row of children that nobody heard of
+	waiting   int // clients of an opaque pool, as counted last
 
 	// halfOpen: one probe may be born, and no more until it is well.
 	halfOpen bool

@@ -262,6 +262,10 @@ func (p *Pool) looked(waiting int, age Duration) {
 	}
 	p.shrinkLooked(waiting)
 	if p.opaque() {
+		if waiting < p.fails.waiting {
+			p.fails.fruitless = 0 // somebody takes clients
+		}
+		p.fails.waiting = waiting
 		if waiting == 0 {
 			p.credit()
 		}
