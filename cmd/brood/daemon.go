@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/brood-project/brood/internal/control"
+	"github.com/brood-project/brood/internal/inspect"
 	"github.com/brood-project/brood/internal/native"
 	"github.com/brood-project/brood/internal/scoreboard"
 )
@@ -159,6 +160,9 @@ func (d *daemon) picture(ctx context.Context, req control.Request) (*scoreboard.
 	req.Do = control.VerbPicture
 	if err := d.ask(ctx, req, p); err != nil {
 		return nil, err
+	}
+	for i := range p.Services {
+		p.Services[i].User = inspect.UserName(p.Services[i].User)
 	}
 	return p, nil
 }

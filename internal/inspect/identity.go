@@ -47,6 +47,18 @@ func lookUp(name string) (*identity, error) {
 	return who, nil
 }
 
+// UserName is the name of a user that is told by number; what has no name stays
+// as it is.
+func UserName(number string) string {
+	if _, err := strconv.ParseUint(number, 10, 32); err != nil {
+		return number
+	}
+	if u, err := user.LookupId(number); err == nil {
+		return u.Username
+	}
+	return number
+}
+
 // identityOf is whom a process runs as; nil if that cannot be seen.
 func identityOf(pid int) *identity {
 	status := readText("/proc/" + strconv.Itoa(pid) + "/status")
@@ -114,9 +126,18 @@ func (in *inspection) reach(about, path string, what fs.FileMode) bool {
 	if info.IsDir() {
 		verb = "enter"
 	}
-	in.wrong(about, fmt.Sprintf("%s may not %s %s (%s).", in.whom(), verb, path, ownership(info)),
+	in.wrong(about, fmt.Sprintf("%s may not %s %s (%s).", in.whom(), verb, described(path), ownership(info)),
 		"Let "+in.whom()+" "+verb+" it, by chown, chgrp or chmod.")
 	return false
+}
+
+// described is a path, with what it is where its name tells.
+func described(path string) string {
+	switch filepath.Ext(path) {
+	case ".pem", ".key", ".crt", ".cer", ".p12":
+		return "the certificate or key file " + path
+	}
+	return path
 }
 
 // closedAbove is the first directory on the way that the user may not pass; ""

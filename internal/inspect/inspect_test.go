@@ -140,7 +140,7 @@ func TestPermissions(t *testing.T) {
 	w.inspected(s, w.path("closed")+" is closed for nobody (root:root, mode 0700)")
 	s = command("/bin/cat", "--key="+w.put("web.key", "secret", 0o600), w.put("public.pem", "", 0o644))
 	s.User = "nobody"
-	w.inspected(s, "nobody may not read "+w.path("web.key")+" (root:root, mode 0600).")
+	w.inspected(s, "nobody may not read the certificate or key file "+w.path("web.key")+" (root:root, mode 0600).")
 	s = command(w.put("mine", "#!/bin/sh\n", 0o700))
 	s.User = "nobody"
 	w.inspected(s, "nobody may not execute "+w.path("mine"))
@@ -205,7 +205,7 @@ func TestLimits(t *testing.T) {
 	s := scoreboard.Service{User: "4242", Failure: &scoreboard.Death{Cause: "cannot clone: resource temporarily unavailable"}}
 	found := Service(&scoreboard.Picture{PID: int32(os.Getpid())}, &s)
 	text := fmt.Sprint(found)
-	if !strings.Contains(text, "4242 has 0 processes and threads now; process") {
+	if !strings.Contains(text, "4242 has 0 processes and threads now.") {
 		t.Error(text)
 	}
 }

@@ -2,8 +2,8 @@ package inspect
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -18,12 +18,11 @@ func (in *inspection) limits() {
 		return
 	}
 	said := strings.ToLower(d.Cause + "\n" + strings.Join(d.Words, "\n"))
-	group := groupOf(in.picture.PID)
 	if strings.Contains(said, "resource temporarily") || strings.Contains(said, "fork") || strings.Contains(said, "thread") {
-		in.processes(group)
+		in.processes(groupOf(in.picture.PID, "pids"))
 	}
 	if d.OutOfMemory || d.Signal == 9 || strings.Contains(said, "memory") {
-		in.memory(group)
+		in.memory(groupOf(in.picture.PID, "memory"))
 	}
 }
 
@@ -40,16 +39,18 @@ func (in *inspection) processes(group string) {
 	if in.who == nil || in.who.uid == 0 {
 		return // RLIMIT_NPROC does not hold for root.
 	}
-	pid := in.picture.PID
-	for _, w := range in.service.Workers {
-		pid = w.PID
-	}
-	limit := strings.Fields(line(readText("/proc/"+strconv.Itoa(int(pid))+"/limits"), "Max processes"))
 	have := threadsOf(in.who.uid)
+	text := fmt.Sprintf("%s has %d processes and threads now", in.whom(), have)
+	if len(in.service.Workers) == 0 {
+		in.note("limit", text+".")
+		return
+	}
+	pid := in.service.Workers[0].PID
+	limit := strings.Fields(line(readText("/proc/"+strconv.Itoa(int(pid))+"/limits"), "Max processes"))
 	if len(limit) == 0 {
 		return
 	}
-	text := fmt.Sprintf("%s has %d processes and threads now; process %d may have %s (RLIMIT_NPROC).", in.whom(), have, pid, limit[0])
+	text += fmt.Sprintf("; worker %d may have %s (RLIMIT_NPROC).", pid, limit[0])
 	if most, err := strconv.Atoi(limit[0]); err == nil && have >= most {
 		in.wrong("limit", text, "Raise limits.nproc, or end some of them: ps -L -u "+in.whom()+".")
 	} else {
@@ -75,36 +76,41 @@ func threadsOf(uid uint32) int {
 
 // memory tells how much there is, and how often there was none.
 func (in *inspection) memory(group string) {
-	most, now := number(group, "memory.max"), number(group, "memory.current")
+	most, now := number(group, "memory.max", "memory.limit_in_bytes"), number(group, "memory.current", "memory.usage_in_bytes")
 	if most > 0 && now >= 0 {
-		in.note("limit", fmt.Sprintf("brood's cgroup uses %s of memory, of %s at most (memory.max).", scoreboard.Size(now), scoreboard.Size(most)))
+		in.note("limit", fmt.Sprintf("brood's cgroup uses %s of memory, of %s at most.", scoreboard.Size(now), scoreboard.Size(most)))
 	}
-	if kills := line(readText(filepath.Join(group, "memory.events")), "oom_kill "); kills != "" && kills != "0" {
-		in.note("limit", "The kernel has killed "+kills+" processes of brood's cgroup for want of memory so far.")
+	events := readText(filepath.Join(group, "memory.events")) + readText(filepath.Join(group, "memory.oom_control"))
+	if kills := line(events, "oom_kill "); kills != "" && kills != "0" {
+		in.note("limit", "Kills for want of memory in brood's cgroup, as the kernel has counted them: "+kills+".")
 	}
 }
 
-// groupOf is the directory of a process's cgroup, version 2; "" without one.
-func groupOf(pid int32) string {
-	path := line(readText("/proc/"+strconv.Itoa(int(pid))+"/cgroup"), "0::")
-	if path == "" {
-		return ""
+// groupOf is the directory of a process's cgroup, of version 2, or of version 1
+// for one controller; "" without one.
+func groupOf(pid int32, controller string) string {
+	table := readText("/proc/" + strconv.Itoa(int(pid)) + "/cgroup")
+	for row := range strings.Lines(table) {
+		f := strings.SplitN(strings.TrimSpace(row), ":", 3)
+		if len(f) == 3 && slices.Contains(strings.Split(f[1], ","), controller) {
+			return filepath.Join("/sys/fs/cgroup", controller, f[2])
+		}
 	}
-	dir := filepath.Join("/sys/fs/cgroup", path)
-	if _, err := os.Stat(dir); err != nil {
-		return ""
+	if path := line(table, "0::"); path != "" {
+		return filepath.Join("/sys/fs/cgroup", path)
 	}
-	return dir
+	return ""
 }
 
-// number is that of a file of a cgroup; -1 where there is none, or no limit.
-func number(group, name string) int64 {
-	if group == "" {
-		return -1
+// number is that of the first of the files of a cgroup that there is; -1 where
+// there is none, or no limit.
+func number(group string, names ...string) int64 {
+	for _, name := range names {
+		text := strings.TrimSpace(readText(filepath.Join(group, name)))
+		// Version 1 has a number of about 2^63 for no limit.
+		if n, err := strconv.ParseInt(text, 10, 64); group != "" && err == nil && n < 1<<62 {
+			return n
+		}
 	}
-	n, err := strconv.ParseInt(strings.TrimSpace(readText(filepath.Join(group, name))), 10, 64)
-	if err != nil {
-		return -1
-	}
-	return n
+	return -1
 }

@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/brood-project/brood/internal/scoreboard"
@@ -14,7 +15,9 @@ type inspection struct {
 	picture *scoreboard.Picture
 	service *scoreboard.Service
 	// who is whom its workers run as; nil if that is not known.
-	who   *identity
+	who *identity
+	// at is where the program was found to be as it should.
+	at    string
 	found []scoreboard.Finding
 }
 
@@ -28,10 +31,10 @@ func Service(p *scoreboard.Picture, s *scoreboard.Service) []scoreboard.Finding 
 	in.addresses()
 	in.files()
 	in.limits()
-	if len(in.found) == 0 && len(s.Command) > 0 {
+	if len(in.found) == 0 && in.at != "" {
 		in.found = append(in.found, scoreboard.Finding{
 			About: "program",
-			Text:  "The program " + s.Command[0] + " is there, with its interpreter, libraries and directory.",
+			Text:  "The program " + in.at + " is there, with its interpreter, libraries and directory.",
 		})
 	}
 	return in.found
@@ -93,6 +96,12 @@ func (in *inspection) program() {
 		return
 	}
 	path := in.service.Command[0]
+	if in.picture.Mode == "postfix" && !strings.Contains(path, "/") {
+		// Postfix's daemons lie beside the master.
+		if master, err := os.Readlink("/proc/" + strconv.Itoa(int(in.picture.PID)) + "/exe"); err == nil {
+			path = filepath.Join(filepath.Dir(strings.TrimSuffix(master, " (deleted)")), path)
+		}
+	}
 	if !strings.Contains(path, "/") {
 		found, err := exec.LookPath(path)
 		if err != nil {
@@ -119,6 +128,7 @@ func (in *inspection) program() {
 		return
 	}
 	if in.reach("program", path, execute) {
+		in.at = path
 		in.loadable(path)
 	}
 }

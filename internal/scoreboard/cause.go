@@ -61,6 +61,10 @@ func (s *Service) neverRan(d *Death) cause {
 	missing := strings.HasPrefix(reason, "no such file")
 	switch verb {
 	case "exec":
+		if strings.HasPrefix(reason, "resource temporarily") {
+			s.noProcess(&c) // The kernel puts off to here what setuid found.
+			break
+		}
 		s.notExecuted(&c, object, reason)
 	case "chdir":
 		c.text = "its working directory " + object + " cannot be entered: " + reason
@@ -128,7 +132,7 @@ func (s *Service) noProcess(c *cause) {
 // starved explains a death for want of memory.
 func (s *Service) starved(d *Death) cause {
 	return cause{
-		text:  "out of memory: the kernel killed a worker because its cgroup, or the machine, had none left",
+		text:  "the kernel killed a worker: out of memory, its cgroup or the machine had none left",
 		proof: "The kernel counted an out-of-memory kill when it " + d.ending() + d.inHand() + ".",
 		do: []string{
 			"Give it more memory, or fewer workers (workers.max in " + s.place() + "), or have it use less;" +
@@ -222,8 +226,8 @@ func (s *Service) exited(d *Death) cause {
 		c.text = "a worker gave up with exit status " + strconv.Itoa(d.Exit) + ", " + when
 	}
 	if last := telling(d.Words); last != "" {
-		c.weak = false
-		c.proof = "Its last words: " + quote(last)
+		c.text += ", saying " + quote(last)
+		c.proof = "Nothing more is known of the cause than what it said."
 		c.do[0] = "Mend what its last words say. By hand" + s.asUser() + ": " + strings.Join(s.Command, " ")
 	}
 	return c
@@ -292,6 +296,9 @@ const quoteMost = 400
 
 // quote puts a line of a program between quotes, cut where it is long.
 func quote(line string) string {
+	if len(line) > 1 && strings.HasPrefix(line, "\"") && strings.HasSuffix(line, "\"") {
+		line = line[1 : len(line)-1] // As Postfix's log has it.
+	}
 	if runes := []rune(line); len(runes) > quoteMost {
 		line = string(runes[:quoteMost]) + "…"
 	}

@@ -32,7 +32,7 @@ func (s *Service) happened(p *Picture) []string {
 	if d := s.Failure; d != nil {
 		all = append(all, d.told(p, "The last failure"))
 		all = append(all, d.saidLast()...)
-		if d.Place != "" {
+		if d.Place != "" && d.Limit == "" {
 			all = append(all, "When it was ended: "+sentence(d.Place))
 		}
 	}
@@ -97,7 +97,7 @@ func (s *Service) sums(p *Picture) string {
 		}
 	}
 	if c.Stillbirths > 0 {
-		text += " and " + strconv.FormatUint(c.Stillbirths, 10) + " that brought no process"
+		text += " (" + strconv.FormatUint(c.Stillbirths, 10) + " came to nothing)"
 	}
 	if c.Clients > 0 {
 		text += ", " + count(c.Clients, "client")

@@ -99,6 +99,9 @@ func (s *Service) trouble(p *Picture, state State) cause {
 	case s.Deaf > 0:
 		return s.hung()
 	case p.At-d.At < fresh:
+		if !strings.HasPrefix(c.text, "a worker") && !strings.HasPrefix(c.text, "the kernel") {
+			c.text = "a worker failed: " + c.text
+		}
 		c.text, c.past = p.ago(d.At)+" "+c.text, true
 		return c
 	}
@@ -133,7 +136,8 @@ func (s *Service) notListening() cause {
 		at = s.Listen[0].Address
 	}
 	if step, _ := parseCause(why); step != "" {
-		at = step[strings.LastIndexByte(step, ' ')+1:]
+		_, object, _ := strings.Cut(step, " ")
+		at = strings.Replace(object, " port ", ":", 1)
 	}
 	switch {
 	case strings.Contains(why, "address already in use"):
@@ -250,19 +254,21 @@ func (c *cause) clause(s *Service) string {
 	return ": " + c.text
 }
 
-// confirm has what an inspection found settle what the facts left open.
+// confirm has what an inspection found settle what the facts left open, and adds
+// what they did not say yet.
 func (c *cause) confirm(findings []Finding) {
 	if c.text == "" {
 		return
 	}
 	settled := false
 	for _, f := range findings {
-		if !f.Wrong {
+		if !f.Wrong || c.says(f) {
 			continue
 		}
 		switch {
 		case c.weak:
-			c.text += "; probably because " + strings.TrimSuffix(f.Text, ".")
+			c.proof = sentence(c.text)
+			c.text = "a worker failed, probably because " + strings.TrimSuffix(f.Text, ".")
 		case !settled:
 			c.proof = strings.TrimPrefix(c.proof+" "+f.Text, " ")
 		}
@@ -271,6 +277,14 @@ func (c *cause) confirm(findings []Finding) {
 			c.do = append([]string{f.Do}, c.do...)
 		}
 	}
+}
+
+// says tells that the cause names already what a finding is about.
+func (c *cause) says(f Finding) bool {
+	absent := func(text string) bool {
+		return strings.Contains(text, "does not exist") || strings.Contains(text, "not found")
+	}
+	return absent(f.Text) && absent(c.text) && !c.weak
 }
 
 // foreseen is what an inspection found that has not done harm yet: the next

@@ -209,7 +209,7 @@ var because = []struct {
 			return throttled(Death{PID: 419, Exit: 2, Age: 90 * millisecond})
 		},
 		findings: []Finding{{"file", true, "/etc/web.conf, named in command, does not exist.", "Put /etc/web.conf in place."}},
-		says:     []string{"exit status 2", "/etc/web.conf"},
+		says:     []string{"probably because /etc/web.conf"},
 	},
 	{
 		name:     "foreseen",

@@ -17,6 +17,8 @@ type saying struct {
 	cause, do string
 	// named wants a path in the line, which replaces FILE.
 	named bool
+	// anywhere has the pattern matched against all lines together.
+	anywhere bool
 }
 
 var sayings = []saying{
@@ -33,12 +35,12 @@ var sayings = []saying{
 	{
 		pattern: regexp.MustCompile(`fatal: in parameter (\S+)`),
 		cause:   "a setting in main.cf is refused: $1",
-		do:      "correct $1 in main.cf, as its last words say, then \"postfix reload\"",
+		do:      "correct $1 in main.cf, as its last words say",
 	},
 	{
 		pattern: regexp.MustCompile(`fatal: (?:main\.cf|bad (?:string|numerical|boolean|parameter)[^:]*|parameter "?|invalid )[: ]*"?([a-z_0-9]+)`),
 		cause:   "a setting in main.cf is refused: $1",
-		do:      "correct $1 in main.cf, as its last words say, then \"postfix reload\"",
+		do:      "correct $1 in main.cf, as its last words say",
 	},
 	{
 		pattern: regexp.MustCompile(`unsupported dictionary type: (\S+)`),
@@ -54,6 +56,12 @@ var sayings = []saying{
 		pattern: regexp.MustCompile(`(?i)(?:fork|clone|thread|vfork|pthread_create|new process)[^|]*resource temporarily unavailable|resource temporarily unavailable[^|]*(?:fork|thread)|can't start new thread|retry: no child processes|cannot fork`),
 		cause:   "the limit of processes and threads is reached (limits.nproc, RLIMIT_NPROC, or pids.max of its cgroup), and it could not have another",
 		do:      "raise limits.nproc, or find what else that user runs: \"ps -u USER -L\"",
+	},
+	{
+		pattern:  regexp.MustCompile(`(?is)\b(?:fork|clone|start_new_thread|pthread_create|spawn)\w*\(.*(?:resource temporarily unavailable|EAGAIN)`),
+		cause:    "the limit of processes and threads is reached (limits.nproc, RLIMIT_NPROC, or pids.max of its cgroup), and it could not have another",
+		do:       "raise limits.nproc, or find what else that user runs: \"ps -u USER -L\"",
+		anywhere: true,
 	},
 	{
 		pattern: regexp.MustCompile(`(?i)cannot allocate memory|out of memory|MemoryError|bad_alloc|failed to map segment|memory exhausted|failed to reserve .*memory|cannot reserve`),
@@ -129,7 +137,14 @@ var sayings = []saying{
 // heard finds the saying that explains the last words, and the line that has
 // it.
 func heard(words []string) (says *saying, line string, found []string) {
+	all := strings.Join(words, "\n")
 	for i := range sayings {
+		if sayings[i].anywhere {
+			if sayings[i].pattern.MatchString(all) {
+				return &sayings[i], telling(words), nil
+			}
+			continue
+		}
 		for k := len(words) - 1; k >= 0; k-- {
 			m := sayings[i].pattern.FindStringSubmatch(words[k])
 			if m != nil && (!sayings[i].named || fileIn(words[k]) != "") {

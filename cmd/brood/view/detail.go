@@ -150,7 +150,7 @@ func births(s *scoreboard.Service) string {
 		text += ", the youngest of generation " + strconv.FormatUint(uint64(s.Generation), 10)
 	}
 	if s.Counts.Stillbirths > 0 {
-		text += "; " + strconv.FormatUint(s.Counts.Stillbirths, 10) + " brought no process"
+		text += "; " + strconv.FormatUint(s.Counts.Stillbirths, 10) + " came to nothing"
 	}
 	if s.Counts.Throttles > 0 {
 		text += "; held back " + times(s.Counts.Throttles)

@@ -117,7 +117,7 @@ func addService(t *table, s *scoreboard.Service, p *scoreboard.Picture) {
 		cell{number(s.Counts.Clients), plain},
 		cell{number(s.Counts.Births), plain},
 		cell{number(s.Counts.Deaths.Total()), plain},
-		cell{number(failed + s.Counts.Stillbirths), warn},
+		cell{number(max(failed, s.Counts.Stillbirths)), warn},
 		cell{short(s.Counts.Saturated), plain},
 		cell{number(s.Generation), faint},
 	)
