@@ -5,6 +5,9 @@ GOFLAGS  ?=
 LINT     := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS  := -s -w -X main.version=$(VERSION)
+# What make bench measures beside, and in how many rounds (0: as many as each row wants).
+PEERS    := s6 systemd nodejs gunicorn python3-uvicorn
+ROUNDS   := 0
 export DEBIAN_FRONTEND := noninteractive
 
 .PHONY: help
@@ -40,6 +43,6 @@ lint: ## go vet and golangci-lint
 	go run $(LINT) run ./...
 
 .PHONY: bench
-bench: test-deps ## measures beside Postfix, s6 and systemd (apt, as root; half an hour); writes bench/RESULTS.md
-	@dpkg -s s6 systemd >/dev/null 2>&1 || { apt-get update -q && apt-get install -y -q --no-install-recommends s6 systemd; }
-	go run ./bench -out bench
+bench: test-deps ## measures beside Postfix, s6 and systemd (apt, as root; 25 minutes); writes bench/RESULTS.md; ROUNDS=3 is quicker
+	@dpkg -s $(PEERS) >/dev/null 2>&1 || { apt-get update -q && apt-get install -y -q --no-install-recommends $(PEERS); }
+	go run ./bench -rounds $(ROUNDS) -out bench

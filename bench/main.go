@@ -120,6 +120,9 @@ var rows = []row{
 	{8, "many children in one pool", manyChildren},
 	{9, "Postfix: sessions of smtpd with max_use = 1", smtpSessions},
 	{10, "Postfix: messages with ordinary settings", mailDelivery},
+	{11, "native-warm: brood.toml, a warm pool", nativeWarm},
+	{12, "native-birth: brood.toml, births by protocol", nativeBirth},
+	{13, "native-cold: brood.toml, programs of others", nativeCold},
 }
 
 func chooseRows(only string) ([]row, error) {

@@ -28,6 +28,7 @@ type tools struct {
 	client string
 	limit  string
 	ours   string // broodd, under the name of master
+	native string // the same, under its own name
 	stock  string
 	// count numbers what is made below dir.
 	count int
@@ -95,8 +96,9 @@ func (t *tools) build() error {
 			return err
 		}
 	}
+	t.native = filepath.Join(t.dir, "broodd")
 	if t.ours != "" {
-		return nil
+		return linkTo(t.ours, t.native)
 	}
 	t.ours = filepath.Join(t.dir, "ours", "master")
 	build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", t.ours, daemonPackage)
@@ -104,7 +106,16 @@ func (t *tools) build() error {
 	if out, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("cannot build %s: %w\n%s", daemonPackage, err, out)
 	}
-	return nil
+	return linkTo(t.ours, t.native)
+}
+
+// linkTo gives a program another name.
+func linkTo(program, name string) error {
+	path, err := filepath.Abs(program)
+	if err != nil {
+		return err
+	}
+	return os.Symlink(path, name)
 }
 
 func (t *tools) compile(name, to string) error {

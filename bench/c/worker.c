@@ -7,6 +7,10 @@
  *   hold    has served once, takes its client and stays until it is killed
  *   flood   reads a count, sends that many status records, and tells its
  *           client when it is done
+ *   stay    serves one client after the other
+ *   postfix, systemd, fastcgi
+ *           serves one client by that protocol of brood.toml, and ends after a
+ *           moment, so that this is no crash at birth
  *
  * On descriptor 5 it sends status records as Postfix daemons do: process id,
  * generation, 0 for taken or 1 for available, three native integers. A failed
@@ -14,13 +18,16 @@
  */
 #define _GNU_SOURCE
 #include <poll.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 enum { STATUS = 5, LISTEN = 6 };
+enum { MOMENT_US = 2000 };
 enum { TAKEN = 0, AVAILABLE = 1 };
 
 static struct { int32_t pid; uint32_t generation; int32_t status; } record;
@@ -35,13 +42,32 @@ static void report(int status)
 			return;
 }
 
-/* Another worker may have taken the client that this one was born for. */
-static int next_client(void)
+/* As sd_notify(3). */
+static void notify(const char *text)
 {
-	struct pollfd p[2] = { { LISTEN, POLLIN, 0 }, { STATUS, POLLIN, 0 } };
+	static struct sockaddr_un manager = { .sun_family = AF_UNIX };
+	static int channel = -1;
+	const char *path = getenv("NOTIFY_SOCKET");
+
+	if (path == 0 || strlen(path) >= sizeof manager.sun_path)
+		_exit(1);
+	if (channel < 0) {
+		strcpy(manager.sun_path, path);
+		if (path[0] == '@')
+			manager.sun_path[0] = 0;
+		channel = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	}
+	sendto(channel, text, strlen(text), 0, (struct sockaddr *)&manager,
+	       offsetof(struct sockaddr_un, sun_path) + strlen(path));
+}
+
+/* Another worker may have taken the client that this one was born for. */
+static int next_client(int listen)
+{
+	struct pollfd p[2] = { { listen, POLLIN, 0 }, { STATUS, POLLIN, 0 } };
 	int client;
 
-	while ((client = accept(LISTEN, 0, 0)) < 0)
+	while ((client = accept(listen, 0, 0)) < 0)
 		if (poll(p, 2, -1) > 0 && p[1].revents != 0 && p[1].revents != POLLNVAL)
 			_exit(0); /* the manager wants it to leave */
 	return client;
@@ -74,9 +100,22 @@ int main(int argc, char **argv)
 		tell(1);
 		return 0;
 	}
+	if (strcmp(mode, "systemd") == 0) {
+		client = next_client(3);
+		notify("X_BROOD_STATE=busy");
+		tell(client);
+		usleep(MOMENT_US);
+		notify("X_BROOD_STATE=idle");
+		return 0;
+	}
+	if (strcmp(mode, "fastcgi") == 0) {
+		tell(next_client(0));
+		usleep(MOMENT_US);
+		return 0;
+	}
 	record.pid = getpid();
 	record.generation = generation ? strtoul(generation, 0, 8) : 0;
-	client = next_client();
+	client = next_client(LISTEN);
 	report(TAKEN);
 	if (strcmp(mode, "hold") == 0) {
 		report(AVAILABLE); /* a use, so that its death is no crash at birth */
@@ -88,7 +127,16 @@ int main(int argc, char **argv)
 	if (strcmp(mode, "flood") == 0)
 		for (;;)
 			flood(client);
+	while (strcmp(mode, "stay") == 0) {
+		tell(client);
+		close(client);
+		report(AVAILABLE);
+		client = next_client(LISTEN);
+		report(TAKEN);
+	}
 	tell(client);
+	if (strcmp(mode, "postfix") == 0)
+		usleep(MOMENT_US);
 	close(client);
 	report(AVAILABLE);
 	return 0;
