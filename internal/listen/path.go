@@ -84,13 +84,19 @@ func (s *Socket) openPath(name string) error {
 		return s.fail("bind", err)
 	}
 	defer d.close()
-	err = d.power.as(func() error {
+	var maker ids
+	err = d.power.as(func() (err error) {
 		if e.Network == plan.NetFifo {
-			return s.makeFifo(d, name)
+			err = s.makeFifo(d, name)
+		} else {
+			err = s.makeUnix(d, name)
 		}
-		return s.makeUnix(d, name)
+		if err == nil {
+			maker, err = s.setMode(d, name)
+		}
+		return err
 	})
-	if err == nil && !s.ownedAsAsked(d, s.maker) {
+	if err == nil && !s.ownedAsAsked(d, maker) {
 		err = ours.as(func() error { return s.setOwner(d, name) })
 	}
 	if err != nil {
@@ -170,7 +176,7 @@ func (s *Socket) makeUnix(d *folder, name string) error {
 	if err != nil {
 		return s.fail("bind", err)
 	}
-	return s.setMode(d, name)
+	return nil
 }
 
 // eitherWay binds or connects to a name in the folder: by its path, so that
@@ -204,7 +210,7 @@ func (s *Socket) makeFifo(d *folder, name string) error {
 		s.FD = -1
 		return s.fail("open", err)
 	}
-	return s.setMode(d, name)
+	return nil
 }
 
 var errExchanged = errors.New("it was exchanged for something else")
@@ -227,22 +233,21 @@ func (d *folder) handle(name string, fileType uint32) (fd int, st unix.Stat_t, e
 }
 
 // setMode notes which file was made, and gives it its permission bits if it was
-// born with others.
-func (s *Socket) setMode(d *folder, name string) error {
+// born with others. It returns who owns it.
+func (s *Socket) setMode(d *folder, name string) (maker ids, err error) {
 	var st unix.Stat_t
-	err := unix.Fstatat(d.fd, name, &st, unix.AT_SYMLINK_NOFOLLOW)
+	err = unix.Fstatat(d.fd, name, &st, unix.AT_SYMLINK_NOFOLLOW)
 	if err == nil && st.Mode&unix.S_IFMT != fileType(s.Endpoint.Network) {
 		err = errExchanged
 	}
 	if err != nil {
-		return s.fail("chmod", err)
+		return ids{}, s.fail("chmod", err)
 	}
 	s.file = fileID{dev: st.Dev, ino: st.Ino}
-	s.maker = ownerOf(&st)
-	if st.Mode&0o7777 == s.Endpoint.Mode&0o777 {
-		return nil
+	if st.Mode&0o7777 != s.Endpoint.Mode&0o777 {
+		err = s.resetMode(d, name)
 	}
-	return s.resetMode(d, name)
+	return ownerOf(&st), err
 }
 
 // resetMode gives the same file other permission bits.

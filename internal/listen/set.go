@@ -19,22 +19,23 @@ type Set struct {
 
 // identity is what makes an endpoint another socket when it changes: all else
 // (mode, owner, backlog) can be changed on the open one.
+//
+// A manager with thousands of sockets has one for each: it is kept small.
 type identity struct {
-	network plan.Network
-	addr    string
+	place   string // path or address
 	port    uint32
-	path    string
+	network plan.Network
 	v6only  bool
 }
 
 func identityOf(e plan.Endpoint) identity {
-	id := identity{network: e.Network, addr: e.Addr, port: e.Port, path: e.Path}
 	if e.Path != "" {
-		return identity{network: e.Network, path: e.Path}
+		return identity{network: e.Network, place: e.Path}
 	}
+	id := identity{network: e.Network, place: e.Addr, port: e.Port}
 	if a, err := netip.ParseAddr(e.Addr); err == nil {
 		a = a.Unmap()
-		id.addr = a.String()
+		id.place = a.String()
 		id.v6only = e.V6Only && a.Is6()
 	}
 	return id
@@ -163,7 +164,7 @@ func (c *Change) open(id identity, e plan.Endpoint) error {
 // kind it is.
 func (s *Set) holdsPath(path string) bool {
 	for _, n := range []plan.Network{plan.NetUnix, plan.NetUnixgram, plan.NetFifo} {
-		if sock := s.open[identity{network: n, path: path}]; sock != nil && sock.reachable() {
+		if sock := s.open[identity{network: n, place: path}]; sock != nil && sock.reachable() {
 			return true
 		}
 	}

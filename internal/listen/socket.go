@@ -25,8 +25,6 @@ type Socket struct {
 
 	// file is the name in the file system as it was made, for paths.
 	file fileID
-	// maker owned it then.
-	maker ids
 	// inode is the number by which the kernel lists the socket.
 	inode uint32
 	// beside lets a UDP socket be bound where another of the same set is.
