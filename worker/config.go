@@ -111,6 +111,9 @@ func settle(o Options, override, main map[string]string) (settings, error) {
 	} else if s.owner == "" {
 		s.owner = defaultOwner
 	}
+	if os.Getenv(envAccept) == "spread" {
+		s.order = Turns
+	}
 	if v, ok := override["accept_order"]; ok {
 		if s.order, err = parseOrder(v); err != nil {
 			return s, err

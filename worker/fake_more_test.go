@@ -156,6 +156,20 @@ func TestSerialSpreadsClients(t *testing.T) {
 	}
 }
 
+// TestTurnsSpreadsClients: whoever has taken a client is woken last. Who is a
+// moment late for its turn misses it.
+func TestTurnsSpreadsClients(t *testing.T) {
+	served := spread(t, 60, "turns")
+	if len(served) != 3 {
+		t.Errorf("%d of 3 workers got a client", len(served))
+	}
+	for pid, n := range served {
+		if n < 10 {
+			t.Errorf("worker %d has served %d of 60 clients", pid, n)
+		}
+	}
+}
+
 // asSystemd starts a program as a systemd-like manager does: LISTEN_PID is the
 // worker's own, which only the process itself can know.
 func asSystemd(t *testing.T, f *fake, program, notify string) *exec.Cmd {

@@ -199,7 +199,7 @@ func (l *loop) accept() (net.Conn, error) {
 			return nil, err
 		}
 		conn, err := acceptConn(fd)
-		l.gate.leave()
+		l.passOn(fd)
 		switch {
 		case err == nil:
 			l.begin()
@@ -210,6 +210,14 @@ func (l *loop) accept() (net.Conn, error) {
 		case !isPassing(err):
 			return nil, err
 		}
+	}
+}
+
+// passOn lets a sibling have the next client of a socket, as the order is.
+func (l *loop) passOn(fd int) {
+	l.gate.leave()
+	if l.w.set.order == Turns {
+		l.wait.goLast(fd)
 	}
 }
 

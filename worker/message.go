@@ -104,7 +104,7 @@ func (w *Worker) serveMessages(ctx context.Context, receive func(fd int) (func()
 			return err
 		}
 		serve, err := receive(fd)
-		l.gate.leave()
+		l.passOn(fd)
 		switch {
 		case err == nil:
 			l.begin()

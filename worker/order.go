@@ -17,13 +17,23 @@ const (
 	// warm, and the pool stays as large as its last peak while clients come
 	// often enough.
 	Serial
+	// Turns spreads clients as evenly, without a lock: whoever has taken a client
+	// goes to the end of the kernel's queue. It is what accept = "spread" in
+	// brood.toml asks for.
+	Turns
 )
+
+// envAccept is what brood says of the order, for a service of brood.toml.
+const envAccept = "BROOD_ACCEPT"
 
 // String is the value of -o accept_order=VALUE, with which the operator
 // overrides the author.
 func (o Order) String() string {
-	if o == Serial {
+	switch o {
+	case Serial:
 		return "serial"
+	case Turns:
+		return "turns"
 	}
 	return "shrink"
 }
@@ -34,6 +44,8 @@ func parseOrder(s string) (Order, error) {
 		return Shrink, nil
 	case "serial":
 		return Serial, nil
+	case "turns":
+		return Turns, nil
 	}
-	return 0, fmt.Errorf("cannot use accept_order: want shrink or serial, not %q", s)
+	return 0, fmt.Errorf("cannot use accept_order: want shrink, serial or turns, not %q", s)
 }

@@ -111,6 +111,17 @@ func TestSettle(t *testing.T) {
 	}
 }
 
+// TestBroodSaysTheOrder: what brood.toml says goes before the author, and what is
+// said in the arguments before both.
+func TestBroodSaysTheOrder(t *testing.T) {
+	t.Setenv(envAccept, "spread")
+	for order, override := range map[Order]map[string]string{Turns: nil, Shrink: {"accept_order": "shrink"}} {
+		if got, err := settle(Options{}, override, nil); err != nil || got.order != order {
+			t.Errorf("%v: %v, %v", override, got.order, err)
+		}
+	}
+}
+
 func TestLogFormats(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "postlog")
 	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Net: "unixgram", Name: path})

@@ -76,6 +76,15 @@ func watch(set, fd int, events uint32) error {
 	return unix.EpollCtl(set, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: events, Fd: int32(fd)})
 }
 
+// goLast has this worker be the last of all idle ones that the kernel wakes for
+// a client. It is called when the client is taken: one that still waits would
+// be news to the set. Where it fails, the order stays: it is a nicety.
+func (w *waiter) goLast(listener int) {
+	if unix.EpollCtl(w.open, unix.EPOLL_CTL_DEL, listener, nil) == nil {
+		_ = watch(w.open, listener, unix.EPOLLIN|unix.EPOLLEXCLUSIVE)
+	}
+}
+
 // deafen stops watching the status channel once it has nothing more to say; an
 // end-of-file would be reported for ever. Taking out what was put in does not
 // fail.

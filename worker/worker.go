@@ -104,6 +104,10 @@ func (w *Worker) configure(o Options) error {
 		// Whoever tries a worker from a shell ends it from there.
 		w.set.maxIdle, w.set.maxUse = math.MaxInt64, math.MaxInt
 	}
+	if w.set.order == Serial && w.args.transport == "" {
+		// Only a master says the transport, and has a place for locks.
+		w.set.order = Turns
+	}
 	if w.set.order == Serial && !w.args.single && w.birth.kind == bornToMaster {
 		w.lock, err = openLock(w.args.transport, w.args.service)
 	}

@@ -130,7 +130,7 @@ var poolKeys = []*key{
 	},
 	{
 		name: "accept", kind: kindChoice, choices: []string{"packed", "spread"}, preset: `"packed"`, only: notInetd,
-		doc: "Which idle worker gets the next client: packed keeps a few busy, so that the pool can shrink; spread takes turns.",
+		doc: "Which idle worker gets the next client. It is the workers that can order this, so it is a request: spread is told them in BROOD_ACCEPT, and those written with package worker then take turns, where with packed a few do the work. Others take clients as they wait for them. A pool shrinks with either.",
 		put: func(d *draft, v value) { d.service.Accept = Packed + AcceptOrder(v.num) },
 	},
 	{

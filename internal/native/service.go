@@ -327,6 +327,9 @@ func (l *loader) environment(p *places, fresh *raw) []string {
 			vars["SHELL"] = a.Shell
 		}
 	}
+	if p.service.Accept == Spread {
+		vars["BROOD_ACCEPT"] = "spread"
+	}
 	for _, w := range fresh.envFiles {
 		for _, v := range l.envFile(p, w) {
 			l.checkVariable(p.service, v)
