@@ -119,8 +119,8 @@ func TestRelayRestrictions(t *testing.T) {
 // directory, where nobody has put it.
 func TestChrootWithoutFiles(t *testing.T) {
 	t.Parallel()
-	d, port := newPostfix(t, "n", "relayhost = [127.0.0.1]:submission\nsmtp_dns_support_level = disabled\nsmtp_host_lookup = native")
+	d, port := newPostfix(t, "n", "relayhost = [127.0.0.1]:pop3\nsmtp_dns_support_level = disabled\nsmtp_host_lookup = native")
 	must(t, smtp.SendMail(smtpd(port), nil, "from@brood.test", []string{"to@elsewhere.test"}, []byte("Subject: a test\r\n\r\nA line.\r\n")))
 	d.becomes("smtp", "throttled", failed(true))
-	d.explained("smtp", "it does not find the service submission/tcp: /etc/services cannot be read", "its root is {dir}/queue")
+	d.explained("smtp", "it does not find the service pop3/tcp: /etc/services cannot be read", "its root is {dir}/queue")
 }

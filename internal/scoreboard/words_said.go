@@ -158,7 +158,7 @@ func heard(words []string) (says *saying, line string, found []string) {
 // fill puts what was found into a text of a saying.
 func fill(text string, found []string, line string) string {
 	if len(found) > 1 {
-		text = strings.ReplaceAll(text, "$1", strings.TrimRight(found[1], ".,;:"))
+		text = strings.ReplaceAll(text, "$1", strings.TrimRight(found[1], ".,;:\"'"))
 	}
 	return strings.ReplaceAll(text, "FILE", fileIn(line))
 }

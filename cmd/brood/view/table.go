@@ -71,7 +71,8 @@ func (t *table) fit(width int) (shown []bool, widths []int) {
 			widths[i] = max(widths[i], n)
 		}
 	}
-	for t.total(shown, widths) > width && (t.shrink(shown, widths, width) || t.leaveOut(shown)) {
+	for t.total(shown, widths) > width &&
+		(t.leaveOut(shown, rankLittle) || t.shrink(shown, widths, width) || t.leaveOut(shown, 1)) {
 		continue
 	}
 	return shown, widths
@@ -98,11 +99,14 @@ func (t *table) shrink(shown []bool, widths []int, width int) bool {
 	return false
 }
 
-// leaveOut hides the column that matters least.
-func (t *table) leaveOut(shown []bool) bool {
+// rankLittle is from which rank on a column goes before another is narrowed.
+const rankLittle = 5
+
+// leaveOut hides the column that matters least, of those of so high a rank.
+func (t *table) leaveOut(shown []bool, from int) bool {
 	worst := -1
 	for i, c := range t.columns {
-		if shown[i] && c.rank > 0 && (worst < 0 || c.rank > t.columns[worst].rank) {
+		if shown[i] && c.rank >= from && (worst < 0 || c.rank > t.columns[worst].rank) {
 			worst = i
 		}
 	}
