@@ -42,15 +42,19 @@ func (m *Master) complete(ctx context.Context, d *drawing) {
 // describe says what is written of a service.
 func describe(sv *scoreboard.Service, p *plan.Service) {
 	sv.Name, sv.Key, sv.File, sv.Line = p.Name, p.Key, p.Pos.File, p.Pos.Line
-	sv.Protocol, sv.Command, sv.Directory = p.Protocol.String(), p.Command.Args, p.Command.Dir
-	if len(sv.Command) == 0 {
-		sv.Command = []string{p.Command.Path}
+	// What is executed, not what it is told that it is called.
+	sv.Protocol, sv.Command, sv.Directory = p.Protocol.String(), []string{p.Command.Path}, p.Command.Dir
+	if len(p.Command.Args) > 1 {
+		sv.Command = append(sv.Command, p.Command.Args[1:]...)
 	}
 	for i := range sv.Listen {
 		sv.Listen[i].Address = p.Endpoints[i].String()
 	}
 	w := p.Wishes
 	if w == nil {
+		if chroots(p.Command.Args) {
+			sv.Chroot = p.Command.Dir
+		}
 		return
 	}
 	sv.Essential = w.Essential
@@ -60,6 +64,21 @@ func describe(sv *scoreboard.Service, p *plan.Service) {
 	if w.Account != nil {
 		sv.User = accountName(w.Account)
 	}
+}
+
+// chroots tells that a daemon of Postfix makes its working directory its root:
+// -c among the options that the master itself gives, which are before the first
+// -o or -s.
+func chroots(args []string) bool {
+	for _, arg := range args {
+		switch arg {
+		case "-c":
+			return true
+		case "-o", "-s":
+			return false
+		}
+	}
+	return false
 }
 
 // accountName is whom workers run as, by number: names are the configuration's.
