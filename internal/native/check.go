@@ -119,6 +119,7 @@ func (l *loader) checkEndpoints(set layered, svc *Service) {
 			streams++
 		}
 	}
+	l.checkWakeUps(set, svc)
 	switch svc.Protocol {
 	case plan.ProtocolFastCGI:
 		if len(svc.Listen) > 1 {
@@ -129,6 +130,19 @@ func (l *loader) checkEndpoints(set layered, svc *Service) {
 		}
 	case plan.ProtocolInetd:
 		l.checkInetd(set, svc)
+	}
+}
+
+// checkWakeUps reports a first address that a wake-up cannot be sent to.
+func (l *loader) checkWakeUps(set layered, svc *Service) {
+	if svc.Every <= 0 || len(svc.Listen) == 0 {
+		return
+	}
+	switch first := svc.Listen[0]; first.Network {
+	case plan.NetTCP, plan.NetUnix, plan.NetFifo:
+	case plan.NetUDP, plan.NetUnixgram, plan.NetVsock:
+		l.report.errorf(set.at("every"), "every connects to the first address, and that is not possible with %s", first.Written).
+			instead("write a tcp, unix or fifo address first, or leave every out")
 	}
 }
 

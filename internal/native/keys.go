@@ -52,7 +52,7 @@ var serviceSections = sync.OnceValue(func() []section {
 		{"The pool", "How many workers there are.", poolKeys},
 		{"Replacing workers", "A worker is replaced when it is free, never all at once: at most one in ten is being replaced at a time.", replaceKeys},
 		{"Starting and stopping", "How workers come and go, and what happens when they cannot.", lifeKeys},
-		{"Workers that hang", "Each limit is its own. A worker that passes one is looked at (where it hangs, what it holds open), then killed; the others go on.", hangKeys},
+		{"Workers that hang", "Each limit is its own. A worker that passes one is looked at (where it hangs, what it holds open), then ended: the stop signal, and KILL after stop.timeout; the others go on.", hangKeys},
 		{"Wake-up and stress", "What brood does without a client, and when there are too many.", signalKeys},
 		{"Surroundings", "Whom a worker runs as, where, and with what.", surroundingKeys},
 		{"Resource limits", "Each is a number, a size, a time for cpu, or \"unlimited\"; \"SOFT:HARD\" sets the two apart. What is not set is as brood has it.", limitKeys()},
@@ -63,7 +63,7 @@ var serviceSections = sync.OnceValue(func() []section {
 var whatKeys = []*key{
 	{
 		name: "template", kind: kindName, example: `"base"`, once: true,
-		doc: "A [template.NAME] whose settings this service takes over. What the service sets itself goes first; env is merged variable by variable.",
+		doc: "A [template.NAME] whose settings this service takes over. What the service sets itself wins; env is merged variable by variable.",
 		put: func(d *draft, v value) { d.fresh.template = v.word() },
 	},
 	{
@@ -166,7 +166,7 @@ var lifeKeys = []*key{
 	{
 		name: "start.timeout", kind: kindTime, preset: `"10s"`, min: int64(timeMin), max: int64(timeMax), zero: "never", only: notInetd,
 		also: []string{"timeoutstartsec", "start_timeout", "startsecs"},
-		doc:  "How long a new worker may take until it is ready: the first report with postfix, READY=1 with systemd and start.notify, the first client taken with the others. There it only bounds how long no other is born in its place.",
+		doc:  "How long a new worker may take until it is ready. With start.notify that is READY=1; with postfix the first report while clients wait: one that is late is ended, and counts as a failed start. The others cannot say it: until clients are seen to be taken, and for this long at most, a newborn is believed to be starting, and clients that come get no further worker.",
 		put:  func(d *draft, v value) { d.service.Start.Timeout = v.duration() },
 	},
 	{
@@ -200,7 +200,7 @@ var lifeKeys = []*key{
 	{
 		name: "backoff.first", kind: kindTime, preset: `"1s"`, min: int64(timeMin), max: int64(timeMax),
 		also: []string{"restart", "restartsec", "throttle", "delay", "restart_delay"},
-		doc:  "How long no worker is born after one ended before its first client, or could not be started. Then one is tried alone; those that live go on serving.",
+		doc:  "How long no worker is born after a failed start: one ended badly before its first client, was not ready in time, or could not be executed. Then one is tried alone; those that live go on serving.",
 		put:  func(d *draft, v value) { d.service.Backoff.First = v.duration() },
 	},
 	{
@@ -257,7 +257,7 @@ var signalKeys = []*key{
 	{
 		name: "every", kind: kindEvery, preset: `"never"`, example: `"5m"`, min: int64(time.Second), max: int64(timeMax), zero: "never",
 		also: []string{"wakeup", "wake_up", "interval", "cron", "schedule", "timer"},
-		doc:  "Connects to the first address this often, so that a worker with something to do by the clock lives. With a ? behind it, as \"5m?\", only once a first worker was born for a client.",
+		doc:  "Connects to the first address this often, and hangs up, so that a worker with something to do by the clock lives. A fifo gets one byte. With a ? behind it, as \"5m?\", only once a first worker was born for a client.",
 		put:  func(d *draft, v value) { d.service.Every, d.service.EveryOnUse = v.duration(), v.flag },
 	},
 	{
@@ -306,7 +306,7 @@ var surroundingKeys = []*key{
 	{
 		name: "env_file", kind: kindPaths, example: `"/etc/default/web"`, places: true,
 		also: []string{"environment_file", "environmentfile", "envfile", "dotenv"},
-		doc:  "Files of NAME=value lines, read when brood starts and at each reload. env goes before them, a later file before an earlier one.",
+		doc:  "Files of NAME=value lines, read when brood starts and at each reload. What env sets wins over them, and a later file over an earlier one.",
 		put:  func(d *draft, v value) { d.fresh.envFiles = v.words },
 	},
 	{
@@ -399,7 +399,7 @@ var broodKeys = sync.OnceValue(func() []*key {
 		{
 			name: "runtime", kind: kindPath, example: `"/run/brood"`,
 			also: []string{"runtime_dir", "run_dir", "rundir", "state", "pid_dir"},
-			doc:  "Where brood's own sockets are, and what {runtime} stands for. Without it: /run/brood for root, $XDG_RUNTIME_DIR/brood for others.",
+			doc:  "Where brood's own sockets are, and what {runtime} stands for. Without it: /run/brood for root, $XDG_RUNTIME_DIR/brood for others, or where that is not set /tmp/brood-UID.",
 			put:  func(d *draft, v value) { d.brood.Runtime = v.text },
 		},
 		{

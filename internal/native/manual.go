@@ -23,7 +23,8 @@ protocol = "systemd"
 workers  = { spare = 1, max = 8 }
 ` + "```" + `
 
-The file can be read and checked; broodd does not serve it yet, and the commands that work on it are still to come.
+` + "`brood init`" + ` writes a first one, ` + "`brood check FILE`" + ` says all that is wrong with one, ` + "`broodd -c FILE`" + ` serves it, and HUP has broodd read it again: a file with a
+mistake changes nothing, and a good one replaces only the workers of services that have changed. Three whole files stand [at the end](#whole-files).
 
 ## How values are written
 
@@ -64,6 +65,7 @@ func WriteManual(w io.Writer) error {
 	manualKeys(&b, broodKeys())
 	manualProtocols(&b)
 	manualLimits(&b)
+	manualSites(&b)
 	if _, err := io.WriteString(w, b.String()); err != nil {
 		return fmt.Errorf("cannot write the manual: %w", err)
 	}
@@ -166,6 +168,18 @@ func manualProtocols(b *strings.Builder) {
 func manualLimits(b *strings.Builder) {
 	fmt.Fprintf(b, "# Limits of the file\n\nA file has at most %s; there are at most %d services, %d files, %d addresses a service, %d elements of a list, and %d bytes of one argument or variable.\n",
 		formatSize(fileBytesMax), servicesMax, filesMax, listenMax, wordsMax, wordBytesMax)
+}
+
+// manualSites shows whole files, and what systemd calls the same.
+func manualSites(b *strings.Builder) {
+	b.WriteString("\n# Whole files\n")
+	for _, s := range sites {
+		fmt.Fprintf(b, "\n## %s\n\n%s\n\n```toml\n%s```\n", s.title, s.doc, s.toml)
+	}
+	b.WriteString("\n# What systemd calls the same\n\n| systemd | brood.toml |\n|---|---|\n")
+	for _, n := range systemdNames {
+		fmt.Fprintf(b, "| %s | %s |\n", n.theirs, n.ours)
+	}
 }
 
 func lowerFirst(text string) string { return strings.ToLower(text[:1]) + text[1:] }
