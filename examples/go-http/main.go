@@ -20,27 +20,33 @@ import (
 const firstSocket = 3
 
 func main() {
+	leave, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	err := serve(leave)
+	stop()
+	if err != nil {
+		log.Fatal(err)
+	}
+}
+
+// serve serves until it is to leave, and finishes the clients in hand.
+func serve(leave context.Context) error {
 	if os.Getenv("LISTEN_PID") != strconv.Itoa(os.Getpid()) {
-		log.Fatal("cannot start: no socket was passed to this process")
+		return errors.New("cannot start: no socket was passed to this process")
 	}
 	listener, err := net.FileListener(os.NewFile(firstSocket, "listener"))
 	if err != nil {
-		log.Fatal("cannot use the socket: ", err)
+		return fmt.Errorf("cannot use the socket: %w", err)
 	}
 	server := &http.Server{Handler: http.HandlerFunc(hello)}
-	leave, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
-	defer stop()
-	done := make(chan error)
+	done := make(chan error, 1)
 	go func() {
 		<-leave.Done()
-		done <- server.Shutdown(context.Background()) // clients in hand are served
+		done <- server.Shutdown(context.Background())
 	}()
 	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-		log.Fatal("cannot serve: ", err)
+		return fmt.Errorf("cannot serve: %w", err)
 	}
-	if err := <-done; err != nil {
-		log.Fatal("cannot stop: ", err)
-	}
+	return <-done
 }
 
 func hello(w http.ResponseWriter, _ *http.Request) {
