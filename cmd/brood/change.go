@@ -35,8 +35,8 @@ until "brood resume". A paused service is not ready.`,
 	},
 	{
 		control.VerbWake, "Wake services up as their timer would",
-		`wake wakes each SERVICE up at once, as its timer would: wakeup in master.cf, every
-in a brood.toml.`,
+		`wake wakes each SERVICE up at once, as its timer would: wakeup in master.cf,
+every in a brood.toml.`,
 	},
 	{
 		control.VerbReset, "Try births again now that have failed",
@@ -110,9 +110,9 @@ func scaleCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "scale SERVICE [MAX]",
 		Short: "Change how many workers a service may have, until the next reload",
-		Long: `scale sets how many workers SERVICE may have at most, until the next reload, which
-sets what is written in the configuration. Workers above it leave when they are
-free. The answer says so.`,
+		Long: `scale sets how many workers SERVICE may have at most, until the next reload,
+which sets what is written in the configuration. Workers above it leave when
+they are free. The answer says so.`,
 		Example: `  brood scale web 16
   brood scale web --spare 4`,
 		Args:              cobra.RangeArgs(1, 2),

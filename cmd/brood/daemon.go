@@ -38,8 +38,8 @@ type daemon struct {
 
 // talks gives a command the options of all those that ask the daemon.
 func (d *daemon) talks(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&d.socket, "socket", "", "the daemon's control `socket` (or BROOD_SOCKET)")
-	cmd.Flags().StringVar(&d.config, "config", "", "a brood.toml or a Postfix configuration `directory`, to find the socket by")
+	cmd.Flags().StringVar(&d.socket, "socket", "", "ask at this control `socket`")
+	cmd.Flags().StringVar(&d.config, "config", "", "ask the daemon of this brood.toml or Postfix `directory`")
 	cmd.Flags().BoolVar(&d.json, "json", false, "answer in JSON")
 	mustRegister(cmd.RegisterFlagCompletionFunc("socket", cobra.FixedCompletions(nil, cobra.ShellCompDirectiveDefault)))
 	mustRegister(cmd.RegisterFlagCompletionFunc("config", cobra.FixedCompletions(nil, cobra.ShellCompDirectiveDefault)))

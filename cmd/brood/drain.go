@@ -48,7 +48,7 @@ stop it. To interrupt this command does not end the drain.`,
 		},
 	}
 	d.talks(cmd)
-	cmd.Flags().DurationVar(&deadline, "deadline", 0, "how long workers may take; without it as long as the configuration says")
+	cmd.Flags().DurationVar(&deadline, "deadline", 0, "how long workers may take; else as configured")
 	cmd.Flags().BoolVar(&all, "all", false, "all services; broodd ends")
 	return cmd
 }
@@ -99,9 +99,9 @@ func stopCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "stop",
 		Short: "Stop broodd",
-		Long: `stop ends broodd as the signal TERM does: with a brood.toml, workers finish their
-clients first; in the place of Postfix's master, they are asked to end at once,
-as with "postfix stop". "brood drain --all" is gentle in both, and waits.`,
+		Long: `stop ends broodd as the signal TERM does: with a brood.toml, workers finish
+their clients first; in the place of Postfix's master, they are asked to end at
+once, as with "postfix stop". "brood drain --all" is gentle in both, and waits.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return d.do(cmd, control.Request{Do: control.VerbStop, Now: now})

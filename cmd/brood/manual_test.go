@@ -6,10 +6,13 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/brood-project/brood/internal/scoreboard"
 )
 
 var rewrite = flag.Bool("rewrite", false, "write the manual page anew")
@@ -61,11 +64,33 @@ func TestCommandsExplainThemselves(t *testing.T) {
 		if cmd.GroupID == "" && cmd.Parent() == root {
 			t.Errorf("%s is in no group of --help", cmd.CommandPath())
 		}
+		for line := range strings.Lines(cmd.Long + "\n" + cmd.UsageString()) {
+			if n := utf8.RuneCountInString(strings.TrimRight(line, "\n")); n > 80 {
+				t.Errorf("%s --help has %d columns: %s", cmd.CommandPath(), n, line)
+			}
+		}
 		cmd.LocalNonPersistentFlags().VisitAll(func(f *pflag.Flag) {
 			if f.Usage == "" {
 				t.Errorf("%s --%s says nothing of itself", cmd.CommandPath(), f.Name)
 			}
 		})
+	}
+}
+
+// TestStatesAreDocumented holds the operator's page against the states there are.
+func TestStatesAreDocumented(t *testing.T) {
+	page, err := os.ReadFile("../../docs/operate.md")
+	must(t, err)
+	for _, s := range scoreboard.States {
+		if row := "| `" + string(s.State) + "` | " + s.Meaning + " |"; !strings.Contains(string(page), row) {
+			t.Errorf("docs/operate.md lacks %s", row)
+		}
+	}
+	root, _ := rootCommand()
+	for _, cmd := range leaves(root) {
+		if cmd.GroupID != groupSetUp && cmd.Parent() == root && !strings.Contains(string(page), "`"+cmd.CommandPath()) {
+			t.Errorf("docs/operate.md does not name %s", cmd.CommandPath())
+		}
 	}
 }
 

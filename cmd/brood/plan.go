@@ -20,8 +20,8 @@ func planCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "plan",
 		Short: "Say what a reload would do, and do nothing",
-		Long: `plan has the daemon read its configuration again and says what a reload would do:
-which services are added, removed and changed, in what, whose workers are
+		Long: `plan has the daemon read its configuration again and says what a reload would
+do: which services are added, removed and changed, in what, whose workers are
 replaced and why, and how many services stay as they are. Nothing is changed.
 
 Exit status: 0 when a reload would change nothing, 2 when it would change

@@ -30,9 +30,9 @@ func postfixInstallCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "install",
 		Short: "Put broodd in the place of Postfix's master",
-		Long: `install keeps Postfix's own master as master.distrib beside it, tells dpkg-divert
-so that package upgrades renew the one that was set aside, and puts broodd in
-its place. Each change is one link or one rename: at every moment there is a
+		Long: `install keeps Postfix's own master as master.distrib beside it, has dpkg-divert
+know, so that package upgrades renew the one that was set aside, and puts broodd
+in its place. Each change is one link or one rename: at every moment there is a
 complete master in its place.
 
 Before anything is changed, "postfix check" has to find no fault, and broodd has

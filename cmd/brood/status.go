@@ -56,7 +56,7 @@ degraded when any service is not ready.`,
 	o.talks(cmd)
 	cmd.Flags().BoolVar(&o.all, "all", false, "show services that rest, too, however many there are")
 	cmd.Flags().BoolVar(&o.prometheus, "prometheus", false, "print metrics for a text-file collector")
-	cmd.Flags().StringVar(&o.wait, "wait", "", "wait until the `health` is at least that: ready or degraded; say nothing then")
+	cmd.Flags().StringVar(&o.wait, "wait", "", "wait until the `health` is ready, or at least degraded")
 	cmd.Flags().DurationVar(&o.timeout, "timeout", 30*time.Second, "how long --wait waits")
 	cmd.MarkFlagsMutuallyExclusive("json", "prometheus", "wait")
 	mustRegister(cmd.RegisterFlagCompletionFunc("wait", cobra.FixedCompletions([]cobra.Completion{"ready", "degraded"}, cobra.ShellCompDirectiveNoFileComp)))

@@ -22,8 +22,8 @@ func whyCommand() *cobra.Command {
 		Short: "Say in plain sentences why a service is as it is",
 		Long: `why tells the story of SERVICE: first the cause, as far as it is known, and what
 that was concluded from; then what happened last and how often, what brood does
-next and when, and what you can do. Without SERVICE it tells of all services that
-are not ready, and of a reload that was refused.
+next and when, and what you can do. Without SERVICE it tells of all services
+that are not ready, and of a reload that was refused.
 
 Besides, it looks at the machine as it is now: whether the program, its
 interpreter and its libraries, the directory and the user exist, who has the

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -113,7 +114,7 @@ func (d *daemon) start(front ...string) {
 	d.Helper()
 	dir, err := bin()
 	must(d, err)
-	words := append(front, dir+"/broodd", "-c", d.dir+"/brood.toml")
+	words := slices.Concat(front, []string{dir + "/broodd", "-c", d.dir + "/brood.toml"})
 	d.cmd = exec.Command(words[0], words[1:]...)
 	d.cmd.Dir = d.dir
 	d.cmd.Stdout, d.cmd.Stderr = d, d

@@ -122,6 +122,12 @@ func (s *Service) byOrder(p *Picture, state State) cause {
 	case p.Closing:
 		return cause{text: "broodd is being stopped; " + left + " finish what they have"}
 	}
+	if s.Living() == 0 {
+		return cause{
+			text: "an operator has drained it; no worker is left, and no client is taken",
+			do:   []string{"\"brood resume " + s.Title(p) + "\" lets it take clients again."},
+		}
+	}
 	return cause{
 		text: "an operator is draining it; it takes no new client, and " + left + " finish what they have",
 		do:   []string{"\"brood resume " + s.Title(p) + "\" lets it take clients again."},

@@ -90,7 +90,11 @@ func Event(e *scoreboard.Event, l Look) string {
 	case "gave-up", "crashed", "missing":
 		as = bad
 	}
-	return l.paint(faint, clock(e.At)) + "  " + l.paint(as, printable(e.Text))
+	who := ""
+	if e.Service != "" && !strings.HasPrefix(e.Text, "service ") {
+		who = printable(e.Service) + ": "
+	}
+	return l.paint(faint, clock(e.At)) + "  " + l.paint(strong, who) + l.paint(as, printable(e.Text))
 }
 
 // Entry is one step of a flight recorder.
