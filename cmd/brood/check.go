@@ -17,8 +17,8 @@ func checkCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "check FILE",
 		Short: "Say all that is wrong with a brood.toml",
-		Long: `Reads FILE, and all that it includes, as broodd would on this machine and as this
-user. Every mistake is told at once, with its place, the text in question
+		Long: `Reads FILE, and all that it includes, as broodd would on this machine and as
+this user. Every mistake is told at once, with its place, the text in question
 underlined, and what to write instead. Nothing is started or changed.`,
 		Example: "  brood check brood.toml",
 		Args:    cobra.ExactArgs(1),

@@ -98,8 +98,8 @@ func postfixStatusCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "status",
 		Short: "Say which master is in place, and which one runs",
-		Long: `status says which master is in place, which one is set aside, and under which one
-Postfix runs.`,
+		Long: `status says which master is in place, which one is set aside, and under which
+one Postfix runs.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return install.Status(context.Background(), cmd.OutOrStdout())
