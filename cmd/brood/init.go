@@ -19,8 +19,8 @@ func initCommand() *cobra.Command {
 		Use:   "init [FILE]",
 		Short: "Write a first brood.toml, with all that can be set in it",
 		Long: `Writes FILE, or brood.toml here: a service that works as it is, and every
-setting there is as a comment with its default. A file that exists is left alone. "-"
-writes to the standard output.`,
+setting there is as a comment with its default. A file that exists is left
+alone. "-" writes to the standard output.`,
 		Example: "  brood init && broodd -c brood.toml",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
