@@ -11,6 +11,7 @@ import (
 // logAsked says who has asked for what. All of it is logged that changes
 // anything.
 func (m *Master) logAsked(by By, what, service string) {
+	m.noteAsked(what, service)
 	if service != "" {
 		what = fmt.Sprintf("%s of service %q", what, service)
 	}

@@ -164,9 +164,9 @@ func (w *world) Write(b []byte) (int, error) {
 // and returns the number of the line after it.
 func (w *world) logged(from int, text string) int {
 	w.t.Helper()
+	deadline := time.Now().Add(20 * time.Second)
 	timeout := time.AfterFunc(20*time.Second, w.news.Broadcast)
 	defer timeout.Stop()
-	deadline := time.Now().Add(20 * time.Second)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for i := from; ; i++ {
@@ -298,6 +298,6 @@ func serviceOf(t *testing.T, name, role string, policy pool.Policy) *plan.Servic
 			Path: self, Args: []string{role}, Dir: "/", Umask: 0o077,
 			Env: append(os.Environ(), roleVariable+"="+role),
 		},
-		Policy: policy,
+		Policy: &policy,
 	}
 }

@@ -58,6 +58,8 @@ func details(o *scoreboard.Outcome) (lines []string) {
 func copyOf(s *plan.Service) *plan.Service {
 	c, w := *s, *s.Wishes
 	c.Wishes = &w
+	policy := *c.Policy
+	c.Policy = &policy
 	return &c
 }
 
@@ -263,7 +265,8 @@ func TestReloadsWaitForEachOther(t *testing.T) {
 
 func TestOneService(t *testing.T) {
 	list := []*plan.Service{
-		{Name: "smtp", Key: "inet:25", Transport: plan.Inet}, {Name: "smtp", Key: "unix:private/smtp", Transport: plan.Unix},
+		{Name: "smtp", Key: "inet:25", Transport: plan.Inet},
+		{Name: "smtp", Key: "unix:private/smtp", Transport: plan.Unix},
 		{Name: "qmgr", Key: "unix:public/qmgr", Transport: plan.Unix},
 	}
 	for name, want := range map[string]string{
