@@ -222,21 +222,23 @@ func TestHalfRequests(t *testing.T) {
 	})
 }
 
-// TestSlowRequests: a request that comes byte by byte is not waited for, however
-// often a byte comes.
+// TestSlowRequests: a request that comes bit by bit is not waited for, however
+// often a bit comes.
 func TestSlowRequests(t *testing.T) {
 	path := serve(t, Options{}, &handler{}, func(s *Server) { s.times.request = 300 * time.Millisecond })
-	conn := dialRaw(t, path)
-	go func() {
-		for _, b := range []byte(strings.Repeat(" ", 1000) + "\n") {
-			if _, err := conn.Write([]byte{b}); err != nil {
-				return
+	for _, bit := range []string{" ", strings.Repeat(" ", readerSize/2)} {
+		conn := dialRaw(t, path)
+		go func() {
+			for range 100 {
+				if _, err := conn.Write([]byte(bit)); err != nil {
+					return
+				}
+				time.Sleep(50 * time.Millisecond) // this is what the client does, and nothing waits for it
 			}
-			time.Sleep(20 * time.Millisecond) // this is what the client does, and nothing waits for it
-		}
-	}()
-	conn.hear("the request was not complete within 300ms")
-	conn.hearEnd()
+		}()
+		conn.hear("the request was not complete within 300ms")
+		conn.hearEnd()
+	}
 }
 
 func TestIdle(t *testing.T) {

@@ -141,7 +141,7 @@ func TestCloseEndsAll(t *testing.T) {
 		err := send(1)
 		<-ctx.Done()
 		return nil, errors.Join(err, ctx.Err())
-	}}})
+	}}}, func(s *Server) { s.times.farewell = patience })
 	follower, idle, waiter := dialRaw(t, path), dialRaw(t, path), dialRaw(t, path)
 	waiter.say(`{"v":1,"do":"reload"}` + "\n")
 	waiter.hear(`"data":1`)
@@ -149,7 +149,11 @@ func TestCloseEndsAll(t *testing.T) {
 	idle.hear("admin")
 	follower.say(`{"v":1,"do":"events","follow":true,"since":2}` + "\n")
 	follower.hear(`"more":true`)
+	began := time.Now()
 	s.Close()
+	if took := time.Since(began); took > patience/2 {
+		t.Errorf("Close took %s", took)
+	}
 	follower.hear(`{"v":1,"ok":true}`)
 	follower.hearEnd()
 	idle.hearEnd()

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -223,6 +224,10 @@ func TestNoDescriptorFree(t *testing.T) {
 	if codeOf(err) != Unavailable {
 		t.Errorf("follow would keep the last descriptor: %v", err)
 	}
+	one := dialRaw(t, d.path)
+	one.say(strings.Repeat(`{"v":1,"do":"hello"}`+"\n", 2))
+	one.hear("admin")
+	one.hearEnd()
 	cpu := d.used()
 	for range 3 {
 		dialRaw(t, d.path)
@@ -278,15 +283,54 @@ func TestReserveLost(t *testing.T) {
 	d.askMany()
 }
 
+// TestReserveLookedFor: one that could not be had is looked for again, although
+// nobody asks.
+func TestReserveLookedFor(t *testing.T) {
+	s, err := Listen(openDirectory(t)+"/control", Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	s.times.shortage = 100 * time.Millisecond
+	s.reserve.Close()
+	s.reserve = nil
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	none := unix.Rlimit{Cur: 3, Max: limit.Max}
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &none); err != nil {
+		t.Fatal(err)
+	}
+	s.Serve(&handler{})
+	stacks := make([]byte, 1<<16)
+	eventually(t, "it waits for clients", func() bool {
+		for stack := range bytes.SplitSeq(stacks[:runtime.Stack(stacks, true)], []byte("\n\n")) {
+			if bytes.Contains(stack, []byte("[IO wait")) && bytes.Contains(stack, []byte("(*Server).accept(")) {
+				return true
+			}
+		}
+		return false
+	})
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "there is a reserve", func() bool {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return s.reserve != nil
+	})
+}
+
 // TestRest: a server that nobody asks does nothing, with descriptors or without.
 func TestRest(t *testing.T) {
 	t.Parallel()
 	d := startDaemon(t)
 	for _, word := range []string{"nothing", "fill"} {
+		d.tell(word)
 		if err := d.ask(within(t, patience), Request{Do: VerbHello}); err != nil {
 			t.Fatal(err)
 		}
-		d.tell(word)
 		// The runtime's own threads go to sleep one after the other.
 		least := 1 << 30
 		eventually(t, "at rest after "+word, func() bool {

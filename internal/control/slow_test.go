@@ -88,6 +88,11 @@ func TestCloseDoesNotWaitForReaders(t *testing.T) {
 	if took := time.Since(began); took > patience/2 {
 		t.Errorf("Close took %s", took)
 	}
+	eventually(t, "the reader is given up", func() bool {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return len(s.conns) == 0
+	})
 }
 
 // TestLargeAnswer: a picture of 5,000 services comes through whole.
