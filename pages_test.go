@@ -93,3 +93,22 @@ func TestDesignPages(t *testing.T) {
 		}
 	}
 }
+
+// TestMapIsComplete has ARCHITECTURE.md name every package, or the folder that
+// it is below.
+func TestMapIsComplete(t *testing.T) {
+	text, err := os.ReadFile("ARCHITECTURE.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range sources(t) {
+		pkg := packageOf(s)
+		named := pkg == "."
+		for p := pkg; p != "." && !named; p = filepath.Dir(p) {
+			named = strings.Contains(string(text), "`"+p+"`")
+		}
+		if !named {
+			t.Errorf("ARCHITECTURE.md does not name %s", pkg)
+		}
+	}
+}
