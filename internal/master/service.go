@@ -112,17 +112,23 @@ func (src *source) readable() bool {
 }
 
 // waitingAll is how many clients wait at all sockets of a service, or were kept;
-// one for each socket that cannot tell.
+// one for each socket that cannot tell, or that tells of bytes only.
 func (m *Master) waitingAll(s *service) int32 {
 	total := len(s.guests)
 	for _, src := range s.listeners {
 		n, err := src.socket.Waiting()
-		if err != nil {
+		if err != nil || n > 1 && !stream(src.socket.Endpoint.Network) {
 			n = 1
 		}
 		total += n
 	}
 	return int32(total)
+}
+
+// stream tells whether the queue of a socket is one of clients; otherwise it is
+// one of bytes.
+func stream(n plan.Network) bool {
+	return n == plan.NetTCP || n == plan.NetUnix || n == plan.NetVsock
 }
 
 // openShared makes what all services share.
