@@ -35,6 +35,7 @@ func serveShort(args []string) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
+	s.times.shortage = 200 * time.Millisecond
 	s.Serve(&handler{})
 	var hoard hoard
 	for words := bufio.NewScanner(os.Stdin); words.Scan(); fmt.Println("done") {
