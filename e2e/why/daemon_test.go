@@ -145,6 +145,9 @@ func (d *daemon) Write(b []byte) (int, error) {
 }
 
 func (d *daemon) said() string {
+	if log, err := os.ReadFile(d.dir + "/log/mail.log"); err == nil {
+		return string(log)
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.log.String()
@@ -250,7 +253,7 @@ func (d *daemon) explained(service string, says ...string) {
 			d.Errorf("the first two lines do not say %q:\n%s", say, text)
 		}
 	}
-	d.Logf("\n%s", text)
+	d.Logf("%d lines of log\n%s", strings.Count(d.said(), "\n"), text)
 	args = append(args, "--json")
 	out, err := d.brood(args...)
 	must(d, err)

@@ -1,0 +1,125 @@
+package why
+
+import (
+	"errors"
+	"fmt"
+	"net/smtp"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
+
+	"github.com/brood-project/brood/internal/scoreboard"
+)
+
+// says runs a command, and wants an exit status and a text.
+func (d *daemon) says(status int, text string, args ...string) {
+	d.Helper()
+	out, err := d.brood(args...)
+	got, exit := 0, (*exec.ExitError)(nil)
+	if errors.As(err, &exit) {
+		got = exit.ExitCode()
+	} else if err != nil {
+		d.Fatal(err)
+	}
+	if got != status || !strings.Contains(out, text) {
+		d.Errorf("brood %s: exit status %d, want %d and %q:\n%s", strings.Join(args, " "), got, status, text, out)
+	}
+}
+
+// rewritten replaces a text in a file of the daemon, which it must have.
+func (d *daemon) rewritten(name, from, to string) {
+	d.Helper()
+	b, err := os.ReadFile(d.dir + "/" + name)
+	must(d, err)
+	if !strings.Contains(string(b), from) {
+		d.Fatalf("%s has no %q:\n%s", name, from, b)
+	}
+	d.put(name, strings.Replace(string(b), from, to, 1), 0o644)
+	before := time.Now().Add(-time.Hour)
+	must(d, os.Chtimes(d.dir+"/"+name, before, before))
+}
+
+// TestCommands has one daemon do all that an operator may ask for.
+func TestCommands(t *testing.T) {
+	t.Parallel()
+	d := serving(t, program, "workers.max = 2", script("read x"), nil)
+	d.becomes("web", "busy", func(s *scoreboard.Service, _ *scoreboard.Picture) bool { return s.Busy == 1 })
+	d.says(0, "", "status", "--wait", "ready")
+	d.says(0, "web", "status")
+	d.says(0, "A reload would change nothing", "plan")
+	d.rewritten("brood.toml", "workers.max = 2", "workers.max = 3")
+	d.says(2, "workers.max: 3, was 2", "plan")
+	d.says(0, "Reloaded: 1 changed", "reload")
+	d.rewritten("brood.toml", "workers.max = 3", "workers.max = 0")
+	d.says(1, "brood.toml:", "plan")
+	d.says(1, "nothing has changed", "reload")
+	d.says(0, "THE LAST RELOAD WAS REFUSED", "status")
+	d.says(0, "until the next reload", "scale", "web", "4")
+	d.says(0, "of 4 at most", "status", "web")
+	d.says(0, "paused", "pause", "web")
+	d.says(1, "not ready after", "status", "--wait", "ready", "--timeout", "100ms")
+	d.says(0, "resumed", "resume", "web")
+	d.says(0, "", "status", "web", "--wait", "degraded")
+	d.says(0, "was born", "events")
+	d.says(0, "was born", "why", "web", "--events")
+	d.says(1, "was cut off with its client at the deadline", "drain", "web", "--deadline", "100ms")
+	d.says(0, "web", "resume", "web")
+	d.says(1, "no service", "restart", "nobody")
+	d.prometheus(map[string]float64{`brood_births_total`: 1, `brood_clients_total`: 1})
+}
+
+// prometheus wants certain values of the one service that has them, from a text
+// that the format's own parser takes.
+func (d *daemon) prometheus(want map[string]float64) {
+	d.Helper()
+	out, err := d.brood("status", "--prometheus")
+	must(d, err)
+	parser := expfmt.NewTextParser(model.LegacyValidation)
+	families, err := parser.TextToMetricFamilies(strings.NewReader(out))
+	must(d, err)
+	for name, value := range want {
+		got := 0.0
+		for _, m := range families[name].GetMetric() {
+			got += m.GetCounter().GetValue()
+		}
+		if got != value {
+			d.Errorf("%s is %v, want %v", name, got, value)
+		}
+	}
+}
+
+// TestPostfixCommands asks the same of a Postfix that has had real mail.
+func TestPostfixCommands(t *testing.T) {
+	t.Parallel()
+	d, port := newPostfix(t, "n", "")
+	must(t, smtp.SendMail(smtpd(port), nil, "from@brood.test", []string{"to@local.test"}, []byte("Subject: a test\r\n\r\nA line.\r\n")))
+	d.says(0, "", "status", "--wait", "ready")
+	for _, service := range []string{smtpd(port), "cleanup", "qmgr"} {
+		d.becomes(service, "one that has had a client", func(s *scoreboard.Service, _ *scoreboard.Picture) bool {
+			return s.Counts.Births > 0 && s.Counts.Clients > 0
+		})
+	}
+	d.says(0, "postfix", "status")
+	d.says(0, "nothing is wrong", "why", "qmgr")
+	d.says(0, "would change nothing", "plan")
+	d.rewritten("conf/master.cf", "unix - - n - 0 bounce", "unix - - n - 7 bounce")
+	d.says(2, "bounce", "plan")
+	d.says(0, "Reloaded", "reload")
+	d.rewritten("conf/master.cf", "7 bounce", "seven bounce")
+	d.says(1, "master.cf", "plan")
+	d.says(1, "nothing has changed", "reload")
+	d.says(0, "THE LAST RELOAD WAS REFUSED", "status")
+	d.rewritten("conf/master.cf", "seven bounce", "7 bounce")
+	d.says(0, "Nothing has changed", "reload")
+	d.says(0, "until the next reload", "scale", "bounce", "3")
+	d.says(0, "woken", "wake", "qmgr")
+	d.says(0, "reset", "reset", "--all")
+	d.says(0, "All workers have ended", "drain", smtpd(port), "--deadline", "20s")
+	d.says(0, "resumed", "resume", smtpd(port))
+	must(t, smtp.SendMail(fmt.Sprintf("127.0.0.1:%d", port), nil, "from@brood.test", []string{"to@local.test"}, []byte("Subject: another\r\n\r\nA line.\r\n")))
+}
