@@ -26,7 +26,7 @@ const threadsMost = 1
 func main() {
 	runtime.GOMAXPROCS(threadsMost)
 	if filepath.Base(os.Args[0]) == "master" {
-		os.Exit(masterd.Main(os.Args))
+		os.Exit(masterd.Main(os.Args, version))
 	}
 	os.Exit(nativeMain(os.Args))
 }

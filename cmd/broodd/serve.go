@@ -134,6 +134,7 @@ func (d *daemon) describe() string {
 
 func (d *daemon) options() master.Options {
 	return master.Options{
+		Version:   version,
 		First:     d.config.Plan(),
 		Reload:    d.reload,
 		Describe:  d.describe(),

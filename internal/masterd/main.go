@@ -32,20 +32,22 @@ const threadsReserved = 8
 
 // daemon is one run of the command.
 type daemon struct {
-	flags  flags
-	args   []string
-	ready  int // descriptor by which the foreground is told; -1 for none
-	log    *logs
-	config *mastercf.Config
+	flags flags
+	args  []string
+	// version is brood's own, for pictures.
+	version string
+	ready   int // descriptor by which the foreground is told; -1 for none
+	log     *logs
+	config  *mastercf.Config
 	// read loads both files; what is running is kept where it can't change.
 	read func(running *mastercf.Config) (*mastercf.Config, plan.Diagnostics)
 }
 
-// Main is master(8). It returns the exit status.
-func Main(args []string) int {
+// Main is master(8), in a version of brood. It returns the exit status.
+func Main(args []string, version string) int {
 	unix.Umask(0o077)
 	debug.SetGCPercent(garbagePercent)
-	d := &daemon{args: args, ready: background(), log: newLogs()}
+	d := &daemon{args: args, version: version, ready: background(), log: newLogs()}
 	if err := d.run(); err != nil {
 		d.log.fatal(err)
 		return exitFailed
@@ -188,6 +190,7 @@ func (d *daemon) options() master.Options {
 		WakeUID:        d.config.MailOwner.UID,
 		WakeGID:        d.config.MailOwner.GID,
 		QueueDirectory: d.config.QueueDir,
+		Version:        d.version,
 	}
 }
 
