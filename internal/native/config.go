@@ -31,12 +31,19 @@ type Brood struct {
 	// Runtime is the directory of brood's own sockets, and what {runtime}
 	// stands for.
 	Runtime string
+	// Control is the path of the operators' socket, or ControlOff.
+	Control string
+	// Operators are the numbers of the groups whose members may operate by it.
+	Operators []int
 	// Drain is how long TERM waits for the workers to finish before brood does
 	// what a second TERM does; 0 waits for ever.
 	Drain time.Duration
 	// Log is where brood's own lines go, and the default of every service.
 	Log Log
 }
+
+// ControlOff is the value of Brood.Control without a socket.
+const ControlOff = "off"
 
 // Ceiling is one [ceiling.NAME] table: a limit over the workers of all the
 // services that name it.

@@ -46,6 +46,8 @@ type draft struct {
 	ceiling *Ceiling
 	// fresh is what a service's keys leave for the steps after them.
 	fresh *raw
+	// operators are the groups of [brood], before they are looked up.
+	operators []word
 }
 
 // raw are the settings of a service that need the placeholders or the system

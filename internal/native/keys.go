@@ -403,6 +403,18 @@ var broodKeys = sync.OnceValue(func() []*key {
 			put:  func(d *draft, v value) { d.brood.Runtime = v.text },
 		},
 		{
+			name: "control", kind: kindPath, example: `"/run/brood/brood.sock"`,
+			also: []string{"socket", "control_socket", "admin", "unix_http_server", "api"},
+			doc:  "The socket by which the brood command asks and operates, or \"off\". Without it: brood.sock in runtime. All users may ask how things are, see control.md. A change takes effect at the next start.",
+			put:  func(d *draft, v value) { d.brood.Control = v.text },
+		},
+		{
+			name: "operators", kind: kindList, example: `["adm"]`,
+			also: []string{"control_group", "control_groups", "admins", "admin_groups"},
+			doc:  "Groups whose members may operate by that socket: reload, scale, pause, drain a service and the like. Root, and the user that brood runs as, may do everything. A change takes effect at the next start.",
+			put:  func(d *draft, v value) { d.operators = v.words },
+		},
+		{
 			name: "drain", kind: kindTime, preset: `"never"`, example: `"5m"`, min: int64(timeMin), max: int64(timeMax), zero: "never",
 			doc: "How long TERM waits for the clients in hand, before it does what a second TERM does: stop now. \"never\" waits for them.",
 			put: func(d *draft, v value) { d.brood.Drain = v.duration() },

@@ -262,6 +262,7 @@ func (l *loader) brood(n *node) {
 		l.cfg.Brood.Runtime = l.sys.Runtime
 	}
 	l.base = base
+	defer l.control(&own)
 	if n == nil || n.kind != unstable.Table {
 		return
 	}
@@ -274,14 +275,38 @@ func (l *loader) brood(n *node) {
 		if strings.HasPrefix(s.key.name, "log.") {
 			s.key.put(&draft{service: base.service, fresh: base.fresh}, s.value)
 		}
-		if s.key.name == "runtime" && !filepath.IsAbs(s.value.text) {
-			l.report.errorf(s.value.at, "runtime = %s is no absolute path", quoted(s.value.text)).instead("write one such as \"/run/brood\"")
-		}
-		if s.key.name == "log.to" {
+		switch text := s.value.text; s.key.name {
+		case "runtime":
+			if !filepath.IsAbs(text) {
+				l.report.errorf(s.value.at, "runtime = %s is no absolute path", quoted(text)).instead("write one such as \"/run/brood\"")
+			}
+		case "control":
+			if text != ControlOff && !filepath.IsAbs(text) {
+				l.report.errorf(s.value.at, "control = %s is no absolute path", quoted(text)).instead("write one such as %s, or \"off\"", s.key.example)
+			}
+		case "log.to":
 			logTo = s.value.at
 		}
 	}
 	l.expandOwnLog(logTo)
+}
+
+// control completes what [brood] says of the operators' socket.
+func (l *loader) control(own *draft) {
+	if l.cfg.Brood.Control == "" {
+		l.cfg.Brood.Control = filepath.Join(l.cfg.Brood.Runtime, "brood.sock")
+	}
+	for _, w := range own.operators {
+		if l.sys.Group == nil {
+			continue
+		}
+		gid, err := l.lookUpGroup(w.text)
+		if err != nil {
+			l.report.errorf(w.at, "cannot find the group %s: %v", quoted(w.text), err).instead("make it, or write one of getent group")
+			continue
+		}
+		l.cfg.Brood.Operators = append(l.cfg.Brood.Operators, gid)
+	}
 }
 
 // applyPresets puts the defaults of a schema, as they are written in it.

@@ -72,7 +72,7 @@ func machine(files map[string]string, words string) System {
 			return User{}, errors.New("there is none of this name")
 		},
 		Group: func(name string) (int, error) {
-			gid, ok := map[string]int{"www-data": 33, "ssl-cert": 100, "eva": 1000}[name]
+			gid, ok := map[string]int{"www-data": 33, "ssl-cert": 100, "adm": 4, "eva": 1000}[name]
 			if !ok {
 				return 0, errors.New("there is none of this name")
 			}
