@@ -7,7 +7,7 @@ import (
 )
 
 // hidden stands where a reader may know that there is something, not what.
-const hidden = "(for operators only)"
+const hidden = scoreboard.Hidden
 
 // Redact returns a copy of a picture for readers whose role is below Operate:
 // without what programs write (last words, the status of a worker, the place

@@ -135,8 +135,7 @@ func (s *Service) starved(d *Death) cause {
 		text:  "the kernel killed a worker: out of memory, its cgroup or the machine had none left",
 		proof: "The kernel counted an out-of-memory kill when it " + d.ending() + d.inHand() + ".",
 		do: []string{
-			"Give it more memory, or fewer workers (workers.max in " + s.place() + "), or have it use less;" +
-				" max_memory replaces one that has grown before the kernel kills it.",
+			"Give it more memory, or fewer workers (" + s.limitName() + " in " + s.place() + "), or have it use less.",
 		},
 	}
 }
@@ -225,7 +224,9 @@ func (s *Service) exited(d *Death) cause {
 	default:
 		c.text = "a worker gave up with exit status " + strconv.Itoa(d.Exit) + ", " + when
 	}
-	if last := telling(d.Words); last != "" {
+	if last := telling(d.Words); last == Hidden {
+		c.proof = "The worker " + d.ending() + d.inHand() + "."
+	} else if last != "" {
 		c.text += ", saying " + quote(last)
 		c.proof = "Nothing more is known of the cause than what it said."
 		c.do[0] = "Mend what its last words say. By hand" + s.asUser() + ": " + strings.Join(s.Command, " ")
@@ -252,6 +253,14 @@ func (d *Death) inHand() string {
 		return " with a client in hand"
 	}
 	return ""
+}
+
+// limitName is what the most workers are called in its configuration.
+func (s *Service) limitName() string {
+	if strings.HasSuffix(s.File, "master.cf") {
+		return "column maxproc"
+	}
+	return "workers.max"
 }
 
 // place is where the operator changes the service.

@@ -25,6 +25,9 @@ type Story struct {
 	Do   []string `json:"do,omitempty"`
 }
 
+// Hidden stands in a picture for what its reader may not know.
+const Hidden = "(for operators only)"
+
 // Finding is one thing that an inspection of the machine has found.
 type Finding struct {
 	// About is what was looked at: "program", "interpreter", "library",
@@ -54,6 +57,9 @@ func (s *Service) Why(p *Picture, findings []Finding) Story {
 	st.Happened = s.happened(p)
 	st.Next = s.next(p, st.State)
 	st.Do = append(st.Do, c.do...)
+	if d := s.Failure; d != nil && len(d.Words) > 0 && d.Words[0] == Hidden {
+		st.Do = append(st.Do, "What it said is shown to operators only: ask as root, or as a member of a group of operators.")
+	}
 	if st.State == "throttled" || st.State == "gave-up" || st.State == "broken" {
 		st.Do = append(st.Do, "\"brood reset "+st.Service+"\" tries at once, when it is mended.")
 	}
@@ -188,10 +194,9 @@ func (s *Service) hung() cause {
 
 // saturated explains a pool in which all are busy.
 func (s *Service) saturated(p *Picture) cause {
-	c := cause{do: []string{"Raise workers.max in " + s.place() + " (\"brood scale " + s.Title(p) + " MAX\" until the next reload), or have clients served faster."}}
-	if p.Mode == "postfix" {
-		c.do = []string{"Raise the process limit of the service in " + s.place() + " (column maxproc), or have clients served faster."}
-	}
+	c := cause{do: []string{
+		"Raise " + s.limitName() + " in " + s.place() + " (\"brood scale " + s.Title(p) + " MAX\" until the next reload), or have clients served faster.",
+	}}
 	switch {
 	case s.Waiting && s.Living() < s.Limit:
 		c.text = "a limit over several services is reached, and " + count(s.Queue, "client") + " wait for a worker of this one"
