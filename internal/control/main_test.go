@@ -61,6 +61,8 @@ func openDirectory(t *testing.T) string {
 type handler struct {
 	// do replaces the answer to a request.
 	do map[Verb]answering
+	// saw is told who asks.
+	saw func(who Peer)
 }
 
 type answering func(ctx context.Context, req *Request, send func(any) error) (any, error)
@@ -81,7 +83,10 @@ func testPicture() *scoreboard.Picture {
 	}
 }
 
-func (h *handler) Handle(ctx context.Context, _ Peer, req *Request, send func(any) error) (any, error) {
+func (h *handler) Handle(ctx context.Context, who Peer, req *Request, send func(any) error) (any, error) {
+	if h.saw != nil {
+		h.saw(who)
+	}
 	if do := h.do[req.Do]; do != nil {
 		return do(ctx, req, send)
 	}

@@ -83,6 +83,7 @@ func become(args []string) error {
 type asking struct {
 	t     *testing.T
 	lines *bufio.Reader
+	pid   int
 	// leave ends it.
 	leave func()
 }
@@ -105,7 +106,7 @@ func as(t *testing.T, who user, path, connections string, lines ...string) *aski
 		t.Fatal(err)
 	}
 	left := false
-	a := &asking{t: t, lines: bufio.NewReader(stdout)}
+	a := &asking{t: t, lines: bufio.NewReader(stdout), pid: cmd.Process.Pid}
 	a.leave = func() {
 		if !left {
 			left = true
@@ -193,6 +194,18 @@ func lineFor(what string) string {
 		line += `,"max":1`
 	}
 	return line + "}"
+}
+
+// TestPeer: the handler is told who asks, as the kernel knows it.
+func TestPeer(t *testing.T) {
+	needsRoot(t)
+	var who Peer
+	path := serve(t, Options{OperateGroups: []uint32{4711}}, &handler{saw: func(p Peer) { who = p }})
+	a := as(t, user{nobody, 4711, 0}, path, "one", `{"v":1,"do":"picture"}`)
+	a.answer()
+	if want := (Peer{PID: int32(a.pid), UID: nobody, GID: 4711, Role: Operate}); who != want {
+		t.Errorf("%+v, wanted %+v", who, want)
+	}
 }
 
 func TestWordsOfRefusal(t *testing.T) {

@@ -253,6 +253,8 @@ func TestNoDescriptorFree(t *testing.T) {
 func (d *daemon) askMany() {
 	d.t.Helper()
 	var group sync.WaitGroup
+	began := time.Now()
+	defer func() { d.t.Logf("a hundred requests took %s", time.Since(began)) }()
 	for range 10 {
 		group.Go(func() {
 			for range 10 {
