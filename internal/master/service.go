@@ -112,23 +112,21 @@ func (src *source) readable() bool {
 }
 
 // waitingAll is how many clients wait at all sockets of a service, or were kept;
-// one for each socket that cannot tell, or that tells of bytes only.
+// one for each socket that cannot tell. Of datagrams nobody knows the number:
+// they count as many clients as workers may be born at one time.
 func (m *Master) waitingAll(s *service) int32 {
 	total := len(s.guests)
 	for _, src := range s.listeners {
 		n, err := src.socket.Waiting()
-		if err != nil || n > 1 && !stream(src.socket.Endpoint.Network) {
+		switch {
+		case err != nil:
 			n = 1
+		case n > 0 && (s.plan.Transport == plan.UDP || s.plan.Transport == plan.UnixDgram):
+			n = max(1, s.policy().Ramp)
 		}
 		total += n
 	}
 	return int32(total)
-}
-
-// stream tells whether the queue of a socket is one of clients; otherwise it is
-// one of bytes.
-func stream(n plan.Network) bool {
-	return n == plan.NetTCP || n == plan.NetUnix || n == plan.NetVsock
 }
 
 // openShared makes what all services share.
