@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -8,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -71,6 +73,7 @@ func serve(path string) int {
 		return exitFailed
 	}
 	child.ReserveThreads(threadsReserved)
+	debug.SetGCPercent(master.GarbagePercent)
 	config, ds := native.Load(path, native.Options{System: native.OS()})
 	if len(ds) > 0 {
 		_ = native.Render(os.Stderr, ds, config.Sources)
@@ -101,7 +104,20 @@ func (d *daemon) run() error {
 	if err != nil {
 		return err
 	}
+	server, err := d.answerOperators(m)
+	if err != nil {
+		return err
+	}
+	if server != nil {
+		defer server.Close() // after the loop, so that a drain is told to its end
+	}
 	d.log.info("daemon started -- " + d.describe())
+	go func() {
+		// The loop answers once it has begun to watch all its sockets.
+		if m.Call(context.Background(), func() {}) == nil {
+			master.Shed()
+		}
+	}()
 	m.Run()
 	if m.Failed() {
 		return errGaveUp
@@ -162,9 +178,11 @@ func (d *daemon) reload() (*master.Proposal, error) {
 		Plan:     config.Plan(),
 		Warnings: ds,
 		Drain:    config.Brood.Drain,
+		Details:  d.details(config),
 		Accepted: func() {
 			d.config = config
 			d.log.follow(config.Brood.Output())
+			go master.Shed()
 		},
 	}, nil
 }

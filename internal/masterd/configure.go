@@ -80,7 +80,7 @@ func (d *daemon) reload() (*master.Proposal, error) {
 		Accepted: func() {
 			d.config = config
 			d.log.follow(config, d.flags.verbose)
-			go shed()
+			go master.Shed()
 		},
 	}, nil
 }

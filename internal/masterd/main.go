@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/brood-project/brood/internal/child"
+	"github.com/brood-project/brood/internal/control"
 	"github.com/brood-project/brood/internal/maillog"
 	"github.com/brood-project/brood/internal/master"
 	"github.com/brood-project/brood/internal/mastercf"
@@ -39,6 +40,8 @@ type daemon struct {
 	ready   int // descriptor by which the foreground is told; -1 for none
 	log     *logs
 	config  *mastercf.Config
+	// operators answers those who ask by the control socket; nil for nobody.
+	operators *control.Server
 	// read loads both files; what is running is kept where it can't change.
 	read func(running *mastercf.Config) (*mastercf.Config, plan.Diagnostics)
 }
@@ -46,7 +49,7 @@ type daemon struct {
 // Main is master(8), in a version of brood. It returns the exit status.
 func Main(args []string, version string) int {
 	unix.Umask(0o077)
-	debug.SetGCPercent(garbagePercent)
+	debug.SetGCPercent(master.GarbagePercent)
 	d := &daemon{args: args, version: version, ready: background(), log: newLogs()}
 	if err := d.run(); err != nil {
 		d.log.fatal(err)
@@ -105,6 +108,7 @@ func (d *daemon) serve() error {
 		return err
 	}
 	d.log.info(fmt.Sprintf("daemon started -- %s", d.describe()))
+	d.answerOperators(m)
 	if d.wantsDebugger() {
 		if err := d.debug(); err != nil {
 			d.log.warn(err.Error())
@@ -114,12 +118,13 @@ func (d *daemon) serve() error {
 	go func() {
 		// The loop answers once it has begun to watch all its sockets.
 		if m.Call(context.Background(), func() {}) == nil {
-			shed()
+			master.Shed()
 		}
 	}()
 	if d.flags.exitAfter > 0 {
 		time.AfterFunc(d.flags.exitAfter, func() {
 			d.log.info("master exit time has arrived")
+			d.hangUp()
 			os.Exit(exitDone)
 		})
 	}
@@ -201,6 +206,7 @@ func (d *daemon) end(sig os.Signal) {
 	signal.Ignore(unix.SIGTERM)
 	d.log.direct()
 	terminateAll()
+	d.hangUp()
 	d.log.info(fmt.Sprintf("terminating on signal %d", number))
 	d.log.close()
 	endBy(number)

@@ -1,4 +1,4 @@
-package masterd
+package master
 
 import "testing"
 

@@ -1,4 +1,4 @@
-package masterd
+package master
 
 import (
 	"bytes"
@@ -11,15 +11,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// garbagePercent is how much the heap may grow, in percent of what is alive,
+// GarbagePercent is how much the heap may grow, in percent of what is alive,
 // before it is collected. A daemon at rest makes no garbage; a small heap is
 // worth more to its machine than a rare collection.
-const garbagePercent = 25
+const GarbagePercent = 25
 
-// shed gives back what only the start or a reload needed: the memory in which
+// Shed gives back what only the start or a reload needed: the memory in which
 // the configuration was read, and the pages of our own program that run once.
 // Whatever is needed again comes back from the page cache.
-func shed() {
+func Shed() {
 	runtime.GC() // what pools hold is free after the second collection
 	debug.FreeOSMemory()
 	maps, err := os.ReadFile("/proc/self/maps")
