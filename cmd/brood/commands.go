@@ -91,7 +91,7 @@ func rootCommand() (root *cobra.Command, began *bool) {
 broodd is the daemon: it owns listening sockets, gives birth to a worker when a
 client waits, bounds the pool, buries the dead, holds back what crashes at
 birth, and says why. It is a drop-in for Postfix's master(8).`,
-		Example: `  brood demo                        see it work, in ten seconds
+		Example: `  brood demo                        see it work, in a dozen seconds
   brood status                      all services at a glance
   brood why web                     what is the matter with one
   brood plan; brood reload         look, then carry it out

@@ -24,8 +24,9 @@ func demoCommand() *cobra.Command {
 		Use:   "demo",
 		Short: "See a birth, a full pool, a crash, the recovery and a reload",
 		Long: `demo starts a real broodd with a small built-in service, connects clients to it
-and tells what happens and why, in about ten seconds: a birth, a full pool, a
+and tells what happens and why, in a dozen seconds: a birth, a full pool, a
 crash that is held back and named, the recovery, a reload that keeps the socket.
+Then it serves a brood.toml of five lines, whose worker is a shell.
 
 It needs no root, no Postfix and no network, and leaves no process and no file
 behind, also when it is interrupted. Colours are for terminals; NO_COLOR=1 in

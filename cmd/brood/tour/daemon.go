@@ -36,13 +36,14 @@ type daemon struct {
 	news  chan struct{} // closed and replaced with every line
 }
 
-// startDaemon starts broodd below dir. It becomes the leader of a process group
+// startDaemon starts broodd in dir, with the arguments given. It becomes the leader of a process group
 // of its own, so that a key pressed at the terminal reaches only the tour, and
 // everything of it can be ended at once. It does not outlive the tour, however
 // that ends. BEFORE: the goroutine is locked to its thread until the end.
-func startDaemon(broodd, dir string, logged func(string)) (*daemon, error) {
+func startDaemon(broodd, dir string, logged func(string), args ...string) (*daemon, error) {
 	d := &daemon{dir: dir, over: make(chan struct{}), news: make(chan struct{})}
-	d.cmd = exec.Command(broodd, "--demo", dir)
+	d.cmd = exec.Command(broodd, args...)
+	d.cmd.Dir = dir
 	d.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGTERM}
 	log, err := d.cmd.StderrPipe()
 	if err != nil {

@@ -1,4 +1,4 @@
-// Package tour shows a newcomer what brood does, in about ten seconds and with
+// Package tour shows a newcomer what brood does, in about a dozen seconds and with
 // nothing but a terminal: it starts a real broodd on its built-in service
 // (internal/demo), connects real clients, lets a real worker crash, and tells
 // what is seen and why.

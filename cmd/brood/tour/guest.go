@@ -5,10 +5,7 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"path/filepath"
 	"time"
-
-	"github.com/brood-project/brood/internal/demo"
 )
 
 // guest is one client.
@@ -27,10 +24,10 @@ type guest struct {
 
 // newGuest connects. The kernel puts the connection into the accept queue;
 // whether somebody takes it is another matter.
-func newGuest(dir, name string) (*guest, error) {
+func newGuest(path, name string) (*guest, error) {
 	g := &guest{name: name, came: time.Now(), heard: make(chan string, 16)}
 	var err error
-	if g.conn, err = net.Dial("unix", filepath.Join(dir, demo.SocketFile)); err != nil {
+	if g.conn, err = net.Dial("unix", path); err != nil {
 		return nil, fmt.Errorf("cannot connect %s: %w", name, err)
 	}
 	go func() {

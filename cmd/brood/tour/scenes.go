@@ -14,7 +14,7 @@ import (
 // show is the tour, scene by scene.
 func (t *tour) show(ctx context.Context) error {
 	for _, scene := range []func(context.Context) error{
-		t.door, t.birth, t.fullHouse, t.crash, t.reload, t.farewell,
+		t.door, t.birth, t.fullHouse, t.crash, t.reload, t.anyProgram, t.farewell,
 	} {
 		if err := scene(ctx); err != nil {
 			return err
@@ -213,7 +213,7 @@ func (t *tour) socket() (uint64, error) {
 
 // farewell has everybody leave. What follows is end's.
 func (t *tour) farewell(ctx context.Context) error {
-	t.scene(6, "Good night")
+	t.scene(7, "Good night")
 	t.leave(t.guests...)
 	t.deed(fmt.Sprintf("kill -TERM %d", t.daemon.pid()))
 	return ctx.Err()

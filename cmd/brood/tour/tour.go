@@ -63,7 +63,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	}
 	t.scene(1, "An open door, and nobody behind it")
 	t.why("broodd owns the listening socket. No worker runs until somebody comes.")
-	if t.daemon, err = startDaemon(o.Broodd, t.dir, t.logged); err != nil {
+	if t.daemon, err = startDaemon(o.Broodd, t.dir, t.logged, "--demo", t.dir); err != nil {
 		return err
 	}
 	err = t.show(ctx)
@@ -140,8 +140,11 @@ func (t *tour) write(greeting string) error {
 }
 
 // come has a guest connect.
-func (t *tour) come(name string) (*guest, error) {
-	g, err := newGuest(t.dir, name)
+func (t *tour) come(name string) (*guest, error) { return t.comeTo(demo.SocketFile, name) }
+
+// comeTo has a guest connect to a socket of another name.
+func (t *tour) comeTo(socket, name string) (*guest, error) {
+	g, err := newGuest(filepath.Join(t.dir, socket), name)
 	if err != nil {
 		return nil, err
 	}
