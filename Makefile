@@ -19,7 +19,7 @@ build: ## bin/brood and bin/broodd, static
 	CGO_ENABLED=0 go build $(GOFLAGS) -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
 
 .PHONY: demo
-demo: ## see a birth, a full pool, a crash, the recovery and a reload; needs nothing but Go
+demo: ## see a birth, a full pool, a crash, the recovery, a reload, and a pool of a brood.toml; needs nothing but Go
 	@$(MAKE) --silent --no-print-directory build
 	@bin/brood demo
 
