@@ -1,10 +1,7 @@
 package native
 
 import (
-	"bufio"
-	"fmt"
-	"io"
-	"net"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -15,341 +12,414 @@ import (
 )
 
 // program is one that nobody here wrote, in a pool of at most three workers.
-// Each serves one client at a time, for half a second when it is asked to be
-// slow.
+// Each serves one client at a time, and takes 0.3 s for one that is slow.
 type program struct {
-	name  string
-	toml  string // {port} is a free port
-	files map[string]string
-	// ask has one client served and returns what it is told; the pid of who
-	// served it is the last word.
+	name string
+	// toml is what brood.toml says of it beyond what all have alike.
+	toml string
+	// files are those of testdata/programs that it needs.
+	files []string
+	// links are programs of the system that it needs under another name.
+	links map[string]string
+	// build makes what is not there yet, such as a program from its source.
+	build func(d *daemon)
+	// nginx is the configuration of the nginx in front; "" is none.
+	nginx string
+	// ask has one client served and returns what it is told.
 	ask func(d *daemon, port int, slow bool) (string, error)
+	// http has wrk be the load that a reload happens under.
+	http bool
+	// single: each worker is born for one client, and leaves with it.
+	single bool
+	// tells: it says when it is idle.
+	tells bool
+	// breaks is the file without which it cannot start.
+	breaks string
 }
 
+// ceiling is workers.max of every program.
 const ceiling = 3
+
+// alike is what brood.toml says of every program.
+const alike = `
+[service.web]
+workers.max = 3
+backoff = { first = "200ms", max = "1s" }
+`
+
+const (
+	onTCP  = "listen = [\"tcp://127.0.0.1:{port}\"]\nidle = \"500ms\"\n"
+	onUnix = "listen = [\"unix://{runtime}/web.sock\"]\nidle = \"500ms\"\n"
+)
 
 var programs = []program{
 	{
-		name: "gunicorn",
-		toml: `
-[service.web]
-listen = ["tcp://127.0.0.1:{port}"]
-command = ["gunicorn", "-w1", "app:app"]
+		name:  "gunicorn",
+		toml:  onTCP + "command = [\"gunicorn\", \"-w1\", \"app:app\"]\nprotocol = \"systemd\"\nstart = { notify = true, timeout = \"30s\" }\n",
+		files: []string{"app.py"}, breaks: "app.py",
+		ask: askHTTP, http: true,
+	},
+	{
+		// At TERM it closes connections that it has accepted and not read yet. An
+		// nginx in front asks again.
+		name:  "uvicorn behind nginx",
+		toml:  onUnix + "command = [\"/usr/bin/python3\", \"-m\", \"uvicorn\", \"--fd\", \"{fd}\", \"--no-access-log\", \"asgi:app\"]\nprotocol = \"none\"\n",
+		files: []string{"asgi.py"}, breaks: "asgi.py",
+		nginx: "proxy.conf", ask: askHTTP, http: true,
+	},
+	{
+		// A manager in a manager. It takes TERM for a wish to reload, and a HUP
+		// for one to leave only if it is told so.
+		name: "uWSGI by systemd",
+		toml: onTCP + `command = ["uwsgi-core", "--plugin", "python3", "--protocol", "http", "--master", "--processes", "2",
+  "--wsgi-file", "app.py", "--need-app", "--exit-on-reload", "--disable-logging"]
 protocol = "systemd"
-workers.max = 3
-idle = "1s"
-start = { notify = true, timeout = "30s" }
+stop.signal = "HUP"
 `,
-		files: map[string]string{"app.py": `
-import os, time
-def app(environ, start_response):
-    if environ["PATH_INFO"] == "/slow": time.sleep(0.5)
-    start_response("200 OK", [("Content-Type", "text/plain")])
-    return [b"served by %d\n" % os.getpid()]
-`},
-		ask: askHTTP,
+		files: []string{"app.py"}, breaks: "app.py",
+		ask: askHTTP, http: true,
 	},
 	{
-		name: "node",
-		toml: `
-[service.web]
-listen = ["tcp://127.0.0.1:{port}"]
-command = ["node", "server.js", "{fd}"]
+		name: "uWSGI at descriptor 0",
+		toml: onTCP + `command = ["uwsgi-core", "--plugin", "python3", "--protocol", "http", "--master", "--processes", "1",
+  "--wsgi-file", "app.py", "--need-app", "--exit-on-reload", "--disable-logging"]
 protocol = "none"
-workers.max = 3
-idle = "1s"
+fd = 0
+stop.signal = "HUP"
 `,
-		files: map[string]string{"server.js": `
-const http = require('http');
-const server = http.createServer((q, r) => {
-  if (q.url == '/slow') for (const end = Date.now() + 500; Date.now() < end;);
-  r.end('served by ' + process.pid + '\n');
-}).listen({ fd: +process.argv[2] });
-process.on('SIGTERM', () => server.close());
-`},
-		ask: askHTTP,
+		files: []string{"app.py"}, breaks: "app.py",
+		ask: askHTTP, http: true,
 	},
 	{
-		name: "php-cgi",
-		toml: `
-[service.web]
-listen = ["unix://{runtime}/php.sock"]
-command = ["php-cgi8.2"]
-protocol = "fastcgi"
-workers.max = 3
-idle = "1s"
-`,
-		files: map[string]string{"page.php": `<?php if ($_SERVER["QUERY_STRING"] == "slow") usleep(500000); echo "served by ", getmypid(), "\n";`},
-		ask: func(d *daemon, _ int, slow bool) (string, error) {
-			query := ""
-			if slow {
-				query = "slow"
-			}
-			cmd := exec.Command("timeout", "60", "cgi-fcgi", "-bind", "-connect", filepath.Join(d.dir, "run", "php.sock"))
-			cmd.Env = []string{
-				"PATH=/usr/bin:/bin", "REQUEST_METHOD=GET", "QUERY_STRING=" + query,
-				"SCRIPT_FILENAME=" + filepath.Join(d.dir, "page.php"),
-			}
-			out, err := cmd.CombinedOutput()
-			return string(out), err
+		name:  "unicorn",
+		toml:  onTCP + "command = [\"unicorn\", \"-E\", \"deployment\", \"-l\", \"127.0.0.1:{port}\", \"config.ru\"]\nprotocol = \"systemd\"\nstop.signal = \"QUIT\"\n",
+		files: []string{"config.ru"}, breaks: "config.ru",
+		ask: askHTTP, http: true,
+	},
+	{
+		name:  "puma",
+		toml:  onTCP + "command = [\"puma\", \"-e\", \"production\", \"-t\", \"1:1\", \"-b\", \"tcp://127.0.0.1:{port}\", \"config.ru\"]\nprotocol = \"systemd\"\n",
+		files: []string{"config.ru"}, breaks: "config.ru",
+		ask: askHTTP, http: true,
+	},
+	{
+		name:  "node",
+		toml:  onTCP + "command = [\"node\", \"server.js\", \"{fd}\"]\nprotocol = \"none\"\n",
+		files: []string{"server.js"}, breaks: "server.js",
+		ask: askHTTP, http: true,
+	},
+	{
+		name:  "Go net/http",
+		toml:  onTCP + "command = [\"./web\"]\nprotocol = \"systemd\"\n",
+		build: func(d *daemon) { d.made("go", "build", "-o", filepath.Join(d.dir, "web"), "./testdata/programs/web") },
+		files: []string{"web.conf"}, breaks: "web.conf",
+		ask: askHTTP, http: true,
+	},
+	{
+		name: "C with libsystemd",
+		toml: "listen = [\"tcp://127.0.0.1:{port}?name=clients\"]\nidle = \"500ms\"\ncommand = [\"./worker\"]\nprotocol = \"systemd\"\nstart.notify = true\n",
+		build: func(d *daemon) {
+			d.made("gcc", "-Wall", "-o", filepath.Join(d.dir, "worker"), "testdata/programs/worker.c", "-lsystemd")
 		},
+		files: []string{"worker.conf"}, breaks: "worker.conf",
+		ask: askLine, tells: true,
 	},
 	{
-		name: "bash by inetd",
-		toml: `
-[service.web]
-listen = ["tcp://127.0.0.1:{port}"]
-command = ["bash", "--norc", "greet.sh"]
+		name:  "php-cgi",
+		toml:  onUnix + "command = [\"./php-cgi\"]\nprotocol = \"fastcgi\"\n",
+		files: []string{"page.php"}, links: map[string]string{"php-cgi": "php-cgi8.2"}, breaks: "php-cgi",
+		ask: askFastCGI,
+	},
+	{
+		name:  "php-cgi behind nginx",
+		toml:  onUnix + "command = [\"./php-cgi\"]\nprotocol = \"fastcgi\"\n",
+		files: []string{"page.php"}, links: map[string]string{"php-cgi": "php-cgi8.2"}, breaks: "php-cgi",
+		nginx: "fastcgi.conf", ask: askHTTP, http: true,
+	},
+	{
+		// Its library takes USR1 for a wish to leave when the client is served, but
+		// the wait for a CGI program is cut short by any signal. nginx asks again.
+		name:  "fcgiwrap behind nginx",
+		toml:  onUnix + "command = [\"./fcgiwrap\"]\nprotocol = \"fastcgi\"\nstop.signal = \"USR1\"\n",
+		files: []string{"page.cgi"}, links: map[string]string{"fcgiwrap": "fcgiwrap"}, breaks: "fcgiwrap",
+		nginx: "fastcgi.conf", ask: askHTTP, http: true,
+	},
+	{
+		name:  "plain Perl",
+		toml:  onTCP + "command = [\"perl\", \"plain.pl\", \"{fd}\"]\nprotocol = \"none\"\n",
+		files: []string{"plain.pl"}, breaks: "plain.pl",
+		ask: askLine,
+	},
+	{
+		name:  "shell with systemd-notify",
+		toml:  onTCP + "command = [\"sh\", \"told.sh\"]\nprotocol = \"systemd\"\nstart.notify = true\n",
+		files: []string{"told.sh"}, breaks: "told.sh",
+		ask: askLine, tells: true,
+	},
+	{
+		name:  "UDP echo",
+		toml:  "listen = [\"udp://127.0.0.1:{port}\"]\nwait = \"500ms\"\nidle = \"500ms\"\ncommand = [\"python3\", \"echo.py\", \"{fd}\"]\nprotocol = \"none\"\n",
+		files: []string{"echo.py"}, breaks: "echo.py",
+		ask: askUDP,
+	},
+	{
+		name:  "bash by inetd",
+		toml:  "listen = [\"tcp://127.0.0.1:{port}\"]\ncommand = [\"./bash\", \"--norc\", \"greet.sh\"]\nprotocol = \"inetd\"\n",
+		files: []string{"greet.sh"}, links: map[string]string{"bash": "bash"}, breaks: "bash",
+		ask: askLine, single: true,
+	},
+	{
+		name:  "Net::Server by inetd",
+		toml:  "listen = [\"tcp://127.0.0.1:{port}\"]\ncommand = [\"./perl\", \"inet.pl\"]\nprotocol = \"inetd\"\n",
+		files: []string{"inet.pl"}, links: map[string]string{"perl": "perl"}, breaks: "perl",
+		ask: askLine, single: true,
+	},
+	{
+		name: "git daemon by inetd",
+		toml: `listen = ["tcp://127.0.0.1:{port}"]
+command = ["./git", "daemon", "--inetd", "--export-all", "--base-path={dir}"]
 protocol = "inetd"
-workers.max = 3
+env = { GIT_CONFIG_COUNT = "1", GIT_CONFIG_KEY_0 = "uploadpack.packObjectsHook", GIT_CONFIG_VALUE_0 = "sleep 0.3; exec" }
 `,
-		files: map[string]string{"greet.sh": `read -r word; [ "$word" = slow ] && read -r -t 0.5 word; echo "$REMOTE_ADDR was served by $$"`},
-		ask: func(_ *daemon, port int, slow bool) (string, error) {
-			c, err := dial(port)
-			if err != nil {
-				return "", err
-			}
-			defer c.Close()
-			fmt.Fprintln(c, map[bool]string{true: "slow", false: "quick"}[slow])
-			return bufio.NewReader(c).ReadString('\n')
-		},
+		build: makeRepository, links: map[string]string{"git": "git"}, breaks: "git",
+		ask: askGit, single: true,
 	},
-}
-
-func dial(port int) (net.Conn, error) {
-	c, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port))
-	if err == nil {
-		err = c.SetDeadline(time.Now().Add(patience))
-	}
-	return c, err
-}
-
-// askHTTP is one request of its own connection.
-func askHTTP(_ *daemon, port int, slow bool) (string, error) {
-	c, err := dial(port)
-	if err != nil {
-		return "", err
-	}
-	defer c.Close()
-	path := "/"
-	if slow {
-		path = "/slow"
-	}
-	fmt.Fprintf(c, "GET %s HTTP/1.0\r\n\r\n", path)
-	b, err := io.ReadAll(c)
-	if err == nil && !strings.Contains(string(b), " 200 OK\r\n") {
-		err = fmt.Errorf("the answer is %q", b)
-	}
-	return string(b), err
 }
 
 // TestPrograms has each of them live a whole life.
 func TestPrograms(t *testing.T) {
 	for _, p := range programs {
 		t.Run(p.name, func(t *testing.T) {
+			t.Parallel()
 			n := port(t)
-			toml := strings.ReplaceAll(p.toml, "{port}", fmt.Sprint(n))
-			d := start(t, toml, p.files)
-			if w := d.workers(); len(w) > 0 {
-				t.Errorf("workers %v at rest", w)
-			}
-			said, err := p.ask(d, n, false)
-			if err != nil || !strings.Contains(said, "served by ") {
-				t.Fatalf("the first client got %q, %v; the log:\n%s", said, err, d.lastLines())
-			}
-			d.rush(p, n, nil)
-			d.counted(0) // it shrinks to the floor
-
-			// Reloads under load lose no client.
-			d.rush(p, n, func() {
-				d.configure(toml + "env = { NEW = \"1\" }\n")
-				d.reload()
-				d.configure(toml)
-				d.reload()
-			})
-			if p.name == "bash by inetd" {
-				return
-			}
-			// One that is killed is replaced when a client comes. The end of one
-			// that was asked to leave anyway is no news.
-			d.eventually("a crash is told", func() bool {
-				if _, err := p.ask(d, n, false); err != nil {
-					t.Error(err)
-				}
-				for _, pid := range d.workers() {
-					_ = syscall.Kill(pid, syscall.SIGKILL)
-				}
-				d.counted(0)
-				return strings.Contains(d.said(), "killed by signal 9")
-			})
-			if said, err := p.ask(d, n, false); err != nil || !strings.Contains(said, "served by ") {
-				t.Errorf("after a crash a client got %q, %v", said, err)
-			}
+			l := &life{program: p, port: n, toml: strings.ReplaceAll(alike+p.toml, "{port}", portText(n))}
+			l.daemon = prepare(t, l.toml, nil)
+			l.furnish()
+			l.run()
+			l.logged("daemon started")
+			l.live()
 		})
+	}
+}
+
+// life is one program with the daemon that serves it.
+type life struct {
+	program
+	*daemon
+	port int
+	toml string
+}
+
+// furnish puts what the program needs beside its brood.toml.
+func (l *life) furnish() {
+	for _, name := range l.files {
+		text, err := os.ReadFile(filepath.Join("testdata", "programs", name))
+		if err != nil && !strings.HasSuffix(name, ".conf") {
+			l.t.Fatal(err)
+		}
+		l.daemon.program(name, string(text))
+	}
+	for name, of := range l.links {
+		path, err := exec.LookPath(of)
+		if err == nil {
+			err = os.Symlink(path, filepath.Join(l.dir, name))
+		}
+		if err != nil {
+			l.t.Fatal(err)
+		}
+	}
+	if l.build != nil {
+		l.build(l.daemon)
+	}
+	if l.nginx != "" {
+		l.startNginx()
+	}
+}
+
+// live is what each program has to show.
+func (l *life) live() {
+	if w := l.workers(); len(w) > 0 {
+		l.t.Errorf("workers %v at rest", w)
+	}
+	l.served("the first client")
+	if most := l.most(l.rush); most != ceiling {
+		l.t.Errorf("%d clients at a time had %d workers, want %d", 4*ceiling, most, ceiling)
+	}
+	l.counted(0) // the pool shrinks to its floor
+	if most := l.most(l.reloadUnderLoad); most > ceiling {
+		l.t.Errorf("a reload under load had %d workers, above the ceiling of %d", most, ceiling)
+	}
+	l.counted(0)
+	if !l.single {
+		l.crash()
+	}
+	l.breakAndMend()
+}
+
+// served wants a client to be served now.
+func (l *life) served(who string) {
+	l.t.Helper()
+	if said, err := l.ask(l.daemon, l.port, false); err != nil || !strings.Contains(said, "served by ") {
+		l.t.Fatalf("%s got %q, %v; the log:\n%s", who, said, err, l.lastLines())
 	}
 }
 
 // rush has four clients at a time for each worker that there may be, and wants
-// them all served, by as many workers as there may be and never by more.
-func (d *daemon) rush(p program, port int, meanwhile func()) {
-	d.t.Helper()
+// them all served.
+func (l *life) rush() {
 	var clients sync.WaitGroup
 	for range 4 * ceiling {
 		clients.Go(func() {
 			for range 2 {
-				if said, err := p.ask(d, port, true); err != nil || !strings.Contains(said, "served by ") {
-					d.t.Errorf("a client got %q, %v", said, err)
+				if said, err := l.ask(l.daemon, l.port, true); err != nil || !strings.Contains(said, "served by ") {
+					l.t.Errorf("a client got %q, %v", said, err)
 				}
 			}
 		})
 	}
+	clients.Wait()
+}
+
+// most is how many workers there were at most while something went on. They are
+// counted from outside, by the kernel's list of the daemon's children.
+func (l *life) most(during func()) int {
 	done := make(chan struct{})
-	go func() { clients.Wait(); close(done) }()
-	if meanwhile != nil {
-		meanwhile()
-	}
-	most := 0
-	for {
+	go func() { defer close(done); during() }()
+	for most := 0; ; {
 		select {
 		case <-done:
-			if most != ceiling {
-				d.t.Errorf("%d workers at most, want %d", most, ceiling)
-			}
-			return
-		case <-time.After(5 * time.Millisecond):
-			most = max(most, len(d.workers()))
+			return most
+		case <-time.After(2 * time.Millisecond):
+			most = max(most, len(l.workers()))
 		}
 	}
 }
 
-// TestDatagrams is a UDP echo, by inetd and by a socket at a descriptor.
-func TestDatagrams(t *testing.T) {
-	first, second := port(t), port(t)
-	d := start(t, fmt.Sprintf(`
-[service.inetd]
-listen = ["udp://127.0.0.1:%d"]
-command = ["python3", "echo.py", "0"]
-protocol = "inetd"
-[service.none]
-listen = ["udp://127.0.0.1:%d"]
-command = ["python3", "echo.py", "{fd}"]
-protocol = "none"
-idle = "1s"
-`, first, second), map[string]string{"echo.py": `
-import socket, sys, os
-s = socket.socket(fileno=int(sys.argv[1]))
-s.settimeout(1)
-try:
-    while True:
-        data, peer = s.recvfrom(1000)
-        s.sendto(data, peer)
-except TimeoutError:
-    pass
-`})
-	for range 2 {
-		for _, n := range []int{first, second} {
-			c, err := net.Dial("udp", fmt.Sprintf("127.0.0.1:%d", n))
-			if err != nil {
-				t.Fatal(err)
+// reloadUnderLoad has all workers be replaced twice while clients come.
+func (l *life) reloadUnderLoad() {
+	load := l.wrk
+	if !l.http {
+		load = l.stream
+	}
+	ends := load()
+	l.eventually("the load has begun", func() bool { return len(l.workers()) > 0 })
+	for _, more := range []string{"umask = \"027\"\n", ""} {
+		old := l.workers()
+		l.configure(l.toml + more)
+		l.reload()
+		l.replaced(old)
+	}
+	ends()
+}
+
+// replaced waits until all workers are new, and have had the time to start: a
+// program may miss a signal until then.
+func (l *life) replaced(old []int) {
+	l.t.Helper()
+	since := make(map[int]time.Time)
+	for _, pid := range old {
+		since[pid] = time.Now().Add(time.Hour)
+	}
+	l.eventually("all workers are new", func() bool {
+		ready := true
+		for _, pid := range l.workers() {
+			if since[pid].IsZero() {
+				since[pid] = time.Now()
 			}
-			_ = c.SetDeadline(time.Now().Add(patience))
-			fmt.Fprint(c, "hello")
-			b := make([]byte, 100)
-			if got, err := c.Read(b); err != nil || string(b[:got]) != "hello" {
-				t.Fatalf("got %q, %v; the log:\n%s", b[:got], err, d.lastLines())
-			}
-			c.Close()
+			ready = ready && time.Since(since[pid]) > 200*time.Millisecond
 		}
-		d.counted(0)
+		return ready
+	})
+}
+
+// stream has four clients at a time for each worker that there may be until its
+// end is asked for, and wants them all served.
+func (l *life) stream() (ends func()) {
+	var clients sync.WaitGroup
+	done := make(chan struct{})
+	for range 4 * ceiling {
+		clients.Go(func() {
+			for {
+				select {
+				case <-done:
+					return
+				default:
+				}
+				if said, err := l.ask(l.daemon, l.port, true); err != nil || !strings.Contains(said, "served by ") {
+					l.t.Errorf("a reload lost a client: it got %q, %v; the log:\n%s", said, err, l.lastLines())
+					return
+				}
+			}
+		})
+	}
+	return func() {
+		close(done)
+		clients.Wait()
 	}
 }
 
-// TestCrashLoop has a worker that cannot start, with a client waiting. It is
-// held back, its neighbour is not, and when it is mended the client is served.
-func TestCrashLoop(t *testing.T) {
-	bad, good := port(t), port(t)
-	d := start(t, fmt.Sprintf(`
-[service.bad]
-listen = ["tcp://127.0.0.1:%d"]
-command = ["python3", "bad.py"]
-protocol = "systemd"
-backoff = { first = "200ms", max = "1s" }
-[service.good]
-listen = ["tcp://127.0.0.1:%d"]
-command = ["sh", "-c", "echo good"]
-protocol = "inetd"
-`, bad, good), map[string]string{"bad.py": "import nonsense\n"})
-	waiting, err := dial(bad)
-	if err != nil {
-		t.Fatal(err)
+// idleWord is what a program that tells writes after it has told that it is idle.
+const idleWord = ": idle again"
+
+// crash kills a worker that has served a client. That is told, and is no reason
+// to hold back the next one.
+func (l *life) crash() {
+	l.eventually("a crash is told", func() bool {
+		l.counted(0)
+		idles := strings.Count(l.said(), idleWord)
+		l.served("a client before the crash")
+		if l.tells {
+			l.loggedTimes(idleWord, idles+1)
+		}
+		if w := l.workers(); len(w) == 1 { // by now it may be about to leave anyway, which is no news
+			_ = syscall.Kill(w[0], syscall.SIGKILL)
+			l.eventually("it is buried", func() bool { return syscall.Kill(w[0], 0) != nil })
+		}
+		return strings.Contains(l.said(), "killed by signal 9")
+	})
+	l.served("the client after the crash")
+	if strings.Contains(l.said(), "no worker is born for ") {
+		l.t.Errorf("the end of a worker that had served was taken for a failed start:\n%s", l.lastLines())
 	}
-	defer waiting.Close()
-	d.logged("No module named 'nonsense'")
-	d.logged("no worker is born for 0.2s")
-	d.logged("no worker is born for 0.4s")
-	c, err := dial(good)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	if line, err := bufio.NewReader(c).ReadString('\n'); line != "good\n" {
-		t.Errorf("its neighbour says %q, %v", line, err)
-	}
-	d.write("bad.py", `
-import socket
-l = socket.socket(fileno=3)
-l.setblocking(True)
-while True:
-    c, _ = l.accept()
-    c.sendall(b"mended\n")
-    c.close()
-`)
-	if line, err := bufio.NewReader(waiting).ReadString('\n'); line != "mended\n" {
-		t.Errorf("the client that waited got %q, %v; the log:\n%s", line, err, d.lastLines())
-	}
+	l.counted(0)
 }
 
-// TestKilledDaemon: when broodd is killed, its workers end with it, unless they
-// are to stay.
-func TestKilledDaemon(t *testing.T) {
-	path, err := broodd()
-	if err != nil {
-		t.Fatal(err)
+// breakAndMend has the program crash at birth, and a client wait meanwhile. The
+// births are held back ever longer, one probe is tried after each wait, and the
+// client is served once the program is mended.
+func (l *life) breakAndMend() {
+	path := filepath.Join(l.dir, l.breaks)
+	if err := os.Rename(path, path+".away"); err != nil {
+		l.t.Fatal(err)
 	}
-	d := &daemon{t: t, dir: t.TempDir(), end: make(chan error, 1)}
-	d.configure(`
-[service.stops]
-listen = ["unix://{dir}/stops"]
-command = ["sleep", "1000"]
-protocol = "none"
-workers.min = 1
-[service.stays]
-listen = ["unix://{dir}/stays"]
-command = ["sleep", "2000"]
-protocol = "none"
-workers.min = 1
-orphans = "stay"
-`)
-	d.cmd = exec.Command(path)
-	d.cmd.Dir, d.cmd.Stdout, d.cmd.Stderr = d.dir, d, d
-	if err := d.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	d.counted(2)
-	workers := d.workers()
-	d.reload() // threads come and go
-	_ = d.cmd.Process.Kill()
-	_ = d.cmd.Wait()
-	alive := func(pid int) bool {
-		out, err := exec.Command("ps", "-o", "stat=,args=", fmt.Sprint(pid)).Output()
-		return err == nil && !strings.HasPrefix(string(out), "Z")
-	}
-	d.eventually("one has ended", func() bool { return !alive(workers[0]) || !alive(workers[1]) })
-	for _, pid := range workers {
-		if alive(pid) {
-			_ = syscall.Kill(pid, syscall.SIGKILL)
-			return
+	l.counted(0)
+	answered := make(chan struct{})
+	go func() {
+		defer close(answered)
+		for {
+			said, err := l.ask(l.daemon, l.port, false)
+			if err == nil && strings.Contains(said, "served by ") {
+				return
+			}
+			if !l.single { // by inetd, a client is lost with its worker
+				l.t.Errorf("the client that waited got %q, %v", said, err)
+				return
+			}
 		}
+	}()
+	for _, wait := range []string{"0.2s", "0.4s", "0.8s"} {
+		l.logged("no worker is born for " + wait)
 	}
-	t.Error("the one that was to stay has ended")
+	if n := strings.Count(l.said(), "births are allowed again"); n < 2 {
+		l.t.Errorf("%d probes before the third wait, want 2", n)
+	}
+	if err := os.Rename(path+".away", path); err != nil {
+		l.t.Fatal(err)
+	}
+	select {
+	case <-answered:
+	case <-time.After(patience):
+		l.t.Fatalf("nobody serves though the program is mended; the log:\n%s", l.lastLines())
+	}
+	l.served("the next client")
 }

@@ -1,0 +1,5 @@
+# A Rack application.
+run lambda { |env|
+  sleep 0.3 if env["PATH_INFO"] == "/slow"
+  [200, { "Content-Type" => "text/plain" }, ["served by #{$$}\n"]]
+}
