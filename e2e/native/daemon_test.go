@@ -2,6 +2,7 @@ package native
 
 import (
 	"bytes"
+	"flag"
 	"fmt"
 	"net"
 	"os"
@@ -38,6 +39,7 @@ func TestMain(m *testing.M) {
 		play(role, os.Args[1:])
 		os.Exit(0)
 	}
+	_ = flag.Set("test.parallel", "4") // they mostly wait; -parallel overrides it
 	status := m.Run()
 	if path, err := broodd(); err == nil {
 		os.RemoveAll(filepath.Dir(path))
