@@ -35,7 +35,8 @@ const (
 	Replanned
 	// Removed says that the plan has the service no more: its children are
 	// ended, and when none is left, Gone tells. There is no way back: a
-	// service of the same name in a later plan is another Pool.
+	// service of the same name in a later plan is another Pool. A second one
+	// hastens the end.
 	Removed
 	// Pardoned ends a throttle before its time, on the operator's word, and
 	// has a pool that gave up try again.
@@ -46,7 +47,8 @@ const (
 	// Heartbeat says that the child PID is alive, on its own word.
 	Heartbeat
 	// Extended says that the child PID asks for Span from now on before a
-	// start or a stop is held to have taken too long.
+	// start or a stop is held to have taken too long. It is not heard once a
+	// pool that ends was hastened.
 	Extended
 	// Leaves says that the child PID takes no more clients, by its own
 	// decision.

@@ -188,7 +188,7 @@ func (l *nativeLife) fingerprint() string {
 	}
 	p, r, f, s := l.pool, &l.rules, &l.pool.fails, &l.pool.shrink
 	add(int64(p.policy.Limit), int64(l.gens.last), int64(p.crowd), int64(p.turns.now), int64(r.looks))
-	add(truth(p.started, p.removed, p.draining, p.paused, p.gone, p.watching, p.tells, f.gaveUp, f.halfOpen, s.sampling, s.looking, p.ceiling.debt))
+	add(truth(p.started, p.removed, p.hurried, p.draining, p.paused, p.gone, p.watching, p.tells, f.gaveUp, f.halfOpen, s.sampling, s.looking, p.ceiling.debt))
 	add(truth(r.gaveUp, r.watching), int64(f.inARow), int64(f.wait), int64(f.fruitless), int64(s.low), int64(s.step), int64(p.waits.seen))
 	when(p.armed, p.throttledTo, p.lookAt, p.fullSince, p.queueAt, p.drainAt, p.waits.since, p.waits.look, p.waits.at)
 	when(f.last, f.probeAt, s.at, s.since, s.needed, s.lastClient, r.throttle, r.armed, max(p.quietTo, l.now))

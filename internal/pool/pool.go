@@ -21,6 +21,7 @@ type Pool struct {
 
 	started  bool
 	removed  bool
+	hurried  bool // no child gets more time to stop
 	gone     bool
 	watching bool
 
@@ -135,6 +136,9 @@ func (p *Pool) happen(ev *Event) {
 	case Replanned:
 		p.replanned(ev.Policy)
 	case Removed:
+		if p.ended() {
+			p.hurry()
+		}
 		p.remove()
 	case Pardoned:
 		p.pardon()
@@ -303,6 +307,19 @@ func (p *Pool) remove() {
 		p.terminate(p.children[pid])
 	}
 	p.startDeadline()
+}
+
+// hurry takes back the time that children have asked for to stop.
+func (p *Pool) hurry() {
+	p.hurried = true
+	for _, pid := range p.pids() {
+		if c := p.children[pid]; c.extended > p.now {
+			c.extended = 0
+			if c.isIn(byStop) {
+				p.enqueue(byStop, c, p.now)
+			}
+		}
+	}
 }
 
 // quit ends everything that is there for clients to come.

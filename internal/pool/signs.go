@@ -19,7 +19,9 @@ func (p *Pool) signalled(ev *Event) {
 	case Heartbeat:
 		p.beats(c)
 	case Extended:
-		c.extended = p.now + Time(ev.Span)
+		if !p.hurried {
+			c.extended = p.now + Time(ev.Span)
+		}
 	case Leaves:
 		p.leaves(c)
 	case Measured:
