@@ -171,17 +171,25 @@ func (d *daemon) stop() {
 	if d.gone {
 		return
 	}
-	for range 2 {
+	// The first signal asks workers to finish, another one hurries them. Two
+	// that come at once are one for the kernel.
+	hurry := time.NewTicker(100 * time.Millisecond)
+	defer hurry.Stop()
+	deadline := time.After(patience)
+	for {
 		_ = d.cmd.Process.Signal(syscall.SIGTERM)
-	}
-	select {
-	case err := <-d.end:
-		if err != nil {
-			d.t.Errorf("broodd: %v; its log:\n%s", err, d.lastLines())
+		select {
+		case err := <-d.end:
+			if err != nil {
+				d.t.Errorf("broodd: %v; its log:\n%s", err, d.lastLines())
+			}
+			return
+		case <-hurry.C:
+		case <-deadline:
+			_ = d.cmd.Process.Kill()
+			d.t.Errorf("broodd does not end; its log:\n%s", d.lastLines())
+			return
 		}
-	case <-time.After(patience):
-		_ = d.cmd.Process.Kill()
-		d.t.Errorf("broodd does not end; its log:\n%s", d.lastLines())
 	}
 }
 

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // roleVariable has this program be a worker, so that a test can say to the
@@ -20,6 +22,8 @@ const roleVariable = "BROOD_TEST_ROLE"
 var roles = map[string]func(args []string){
 	"serve": playServe,
 	"loud":  playLoud,
+
+	"hostile": playHostile,
 }
 
 func play(role string, args []string) {
@@ -142,4 +146,135 @@ func notifier() func(text string) {
 			panic(err)
 		}
 	}
+}
+
+// playHostile does what its first argument says to the daemon, when a client
+// asks, and then serves the client.
+func playHostile(args []string) {
+	l, err := net.FileListener(os.NewFile(3, "listener"))
+	if err != nil {
+		panic(err)
+	}
+	say := notifier()
+	say("READY=1")
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			panic(err)
+		}
+		line, err := bufio.NewReader(c).ReadString('\n')
+		if err == nil {
+			hostilities[args[0]](say, strings.TrimSpace(line))
+			fmt.Fprintf(c, "served by %d\n", os.Getpid())
+		}
+		c.Close()
+	}
+}
+
+// hostilities are given the notify socket and what the client said.
+var hostilities = map[string]func(say func(string), asked string){
+	"say":    func(say func(string), asked string) { say(strings.ReplaceAll(asked, "|", "\n")) },
+	"flood":  floodNotify,
+	"extend": extendForEver,
+	"store":  storeDescriptors,
+	"linger": storeLingering,
+}
+
+// floodNotify sends a million messages, such as they are.
+func floodNotify(func(string), string) {
+	c, err := net.Dial("unixgram", os.Getenv("NOTIFY_SOCKET"))
+	if err != nil {
+		panic(err)
+	}
+	texts := [][]byte{
+		[]byte("STATUS=" + strings.Repeat("\x1b[2J", 200)), []byte("X_BROOD_STATE=idle\nX_BROOD_STATE=busy"),
+		[]byte("MAINPID=1"), []byte("X_BROOD_STATE=asleep"),
+		{0, 1, 2},
+		[]byte("READY=1\nWATCHDOG=1"),
+		[]byte(strings.Repeat("GIANT", 10000)),
+	}
+	for i := range 1_000_000 {
+		if _, err := c.Write(texts[i%len(texts)]); err != nil {
+			panic(err)
+		}
+	}
+}
+
+// extendForEver ignores TERM and asks for more time, again and again.
+func extendForEver(say func(string), _ string) {
+	signal.Ignore(syscall.SIGTERM)
+	go func() {
+		for range time.Tick(50 * time.Millisecond) {
+			say("EXTEND_TIMEOUT_USEC=999999999999999999")
+		}
+	}()
+}
+
+// storeDescriptors sends far more than anybody keeps.
+func storeDescriptors(func(string), string) {
+	fd := dialNotify()
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		panic(err)
+	}
+	rights := make([]int, 253)
+	for i := range rights {
+		rights[i] = int(null.Fd())
+	}
+	for i := range 500 {
+		text := []string{"FDSTORE=1\nFDNAME=x", "FDSTORE=1\nFDNAME=a:b", "BARRIER=1", "nothing", "FDSTOREREMOVE=1\nFDNAME=x"}[i%5]
+		if err := unix.Sendmsg(fd, []byte(text), unix.UnixRights(rights...), nil, 0); err != nil {
+			panic(err)
+		}
+	}
+}
+
+// storeLingering sends connections that take a minute to close: they have data
+// for somebody who does not read.
+func storeLingering(_ func(string), asked string) {
+	fd := dialNotify()
+	// Whoever closes last has to wait: the daemon, which finds all of them sent
+	// and closed.
+	daemon := os.Getppid()
+	_ = syscall.Kill(daemon, syscall.SIGSTOP)
+	defer func() { _ = syscall.Kill(daemon, syscall.SIGCONT) }()
+	for range lingering {
+		c, err := net.Dial("tcp", asked)
+		if err != nil {
+			panic(err)
+		}
+		f, err := c.(*net.TCPConn).File()
+		if err != nil {
+			panic(err)
+		}
+		c.Close()
+		at := int(f.Fd())
+		if err := unix.SetsockoptLinger(at, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1, Linger: 60}); err != nil {
+			panic(err)
+		}
+		_ = unix.SetNonblock(at, true)
+		for err = nil; err == nil; {
+			_, err = unix.Write(at, make([]byte, 1<<16))
+		}
+		_ = unix.SetNonblock(at, false)
+		if err := unix.Sendmsg(fd, []byte("STATUS=take this"), unix.UnixRights(at), nil, 0); err != nil {
+			panic(err)
+		}
+		f.Close()
+	}
+}
+
+// lingering is how many connections are sent.
+const lingering = 3
+
+// dialNotify is the notify socket as a descriptor that may carry others.
+func dialNotify() int {
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		panic(err)
+	}
+	if err := unix.Connect(fd, &unix.SockaddrUnix{Name: os.Getenv("NOTIFY_SOCKET")}); err != nil {
+		panic(err)
+	}
+	return fd
 }

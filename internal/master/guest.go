@@ -1,10 +1,6 @@
 package master
 
-import (
-	"golang.org/x/sys/unix"
-
-	"github.com/brood-project/brood/internal/pool"
-)
+import "github.com/brood-project/brood/internal/pool"
 
 // guest is a client that was accepted for a worker that is to be born, and what
 // the worker is told of it. The connection is ours until the worker has its own.
@@ -51,7 +47,7 @@ func (m *Master) callGuests(s *service) {
 // dropGuests closes those whom nobody will serve any more.
 func (s *service) dropGuests() {
 	for _, g := range s.guests {
-		unix.Close(g.fd)
+		s.shed(g.fd)
 	}
 	s.guests = nil
 }

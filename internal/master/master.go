@@ -98,7 +98,9 @@ type Master struct {
 	flow    [2]int
 	null    int // /dev/null, once it is needed
 	notify  *notifySocket
-	deaths  source
+	// strangers closes what processes send that are nobody's workers.
+	strangers closer
+	deaths    source
 
 	signals  chan os.Signal
 	proposed chan proposed

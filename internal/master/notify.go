@@ -96,7 +96,8 @@ func (m *Master) notified(text string, sender int32, files []int) {
 		m.hear(w, text, files)
 		return
 	}
-	closeAll(files)
+	calm(files)
+	m.strangers.close(files)
 }
 
 // speaker finds the worker that a process is, or descends from.
@@ -168,7 +169,7 @@ func (m *Master) hear(w *worker, text string, files []int) {
 		files = w.service.store(said["FDNAME"], files)
 	}
 	// A sender of BARRIER=1 waits for this end of its pipe to be closed.
-	closeAll(files)
+	w.service.discard(files...)
 }
 
 // hearState enters busy or idle.
@@ -239,12 +240,6 @@ func printable(text string) string {
 
 // statusMost is how many bytes of a STATUS are kept.
 const statusMost = 256
-
-func closeAll(files []int) {
-	for _, fd := range files {
-		unix.Close(fd)
-	}
-}
 
 // notifyReader holds the buffers of recvmsg(2).
 type notifyReader struct {

@@ -189,7 +189,7 @@ func (b *birth) sockets(first int) {
 // release closes what was ours for the time of the birth.
 func (b *birth) release() {
 	if b.guest.fd >= 0 {
-		unix.Close(b.guest.fd)
+		b.service.shed(b.guest.fd)
 		b.guest = noGuest
 	}
 	if b.stream != nil {

@@ -46,6 +46,8 @@ type service struct {
 	stored []storedFile
 	// guests were accepted for workers that could not be born after all.
 	guests []guest
+	// closer closes what workers of this service may linger at.
+	closer *closer
 
 	ringAt pool.Time // place in the timer heap
 	ringIx int

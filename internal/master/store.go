@@ -1,7 +1,5 @@
 package master
 
-import "golang.org/x/sys/unix"
-
 const (
 	// storedMost is how many descriptors the workers of one service may have
 	// us keep.
@@ -52,7 +50,7 @@ func (m *Master) removeStored(s *service, name string) {
 	kept := s.stored[:0]
 	for _, f := range s.stored {
 		if f.name == name {
-			m.whenUnused(func() { unix.Close(f.fd) })
+			m.whenUnused(func() { s.discard(f.fd) })
 			continue
 		}
 		kept = append(kept, f)
@@ -63,7 +61,7 @@ func (m *Master) removeStored(s *service, name string) {
 // emptyStore forgets all.
 func (m *Master) emptyStore(s *service) {
 	for _, f := range s.stored {
-		m.whenUnused(func() { unix.Close(f.fd) })
+		m.whenUnused(func() { s.discard(f.fd) })
 	}
 	s.stored = nil
 }
