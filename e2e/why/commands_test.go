@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -122,4 +123,23 @@ func TestPostfixCommands(t *testing.T) {
 	d.says(0, "All workers have ended", "drain", smtpd(port), "--deadline", "20s")
 	d.says(0, "resumed", "resume", smtpd(port))
 	must(t, smtp.SendMail(fmt.Sprintf("127.0.0.1:%d", port), nil, "from@brood.test", []string{"to@local.test"}, []byte("Subject: another\r\n\r\nA line.\r\n")))
+}
+
+// TestReader asks as a user who may read only.
+func TestReader(t *testing.T) {
+	asNobody(t)
+	t.Parallel()
+	d := serving(t, `["{dir}/web", "--password=secret"]`, "", script("echo 'fatal: the password secret is wrong' >&2; exit 3"), nil)
+	d.becomes("web", "failed", failed(true))
+	d.as = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	for _, args := range [][]string{{"status"}, {"status", "web"}, {"why", "web"}, {"why", "web", "--events"}, {"events"}, {"status", "--json"}} {
+		out, err := d.brood(args...)
+		if err != nil || strings.Contains(out, "secret") {
+			t.Errorf("brood %s: %v\n%s", strings.Join(args, " "), err, out)
+		}
+	}
+	d.says(0, "What it said is shown to operators only", "why", "web")
+	d.says(1, "needs the role operate", "pause", "web")
+	d.says(1, "needs the role admin", "stop", "--now")
+	d.says(1, "needs the role operate", "reload")
 }

@@ -58,6 +58,8 @@ type daemon struct {
 	dir    string
 	socket string
 	cmd    *exec.Cmd
+	// as is whom commands run as; nil for the user of the test.
+	as *syscall.SysProcAttr
 
 	mu  sync.Mutex
 	log bytes.Buffer
@@ -160,6 +162,7 @@ func (d *daemon) brood(args ...string) (string, error) {
 	must(d, err)
 	cmd := exec.Command(dir+"/brood", args...)
 	cmd.Env = append(os.Environ(), "BROOD_SOCKET="+d.socket, "COLUMNS=80", "LC_ALL=C.UTF-8")
+	cmd.SysProcAttr = d.as
 	out, err := cmd.CombinedOutput()
 	return string(out), err
 }
