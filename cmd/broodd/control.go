@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"path/filepath"
 
 	"github.com/brood-project/brood/internal/control"
 	"github.com/brood-project/brood/internal/master"
@@ -9,9 +10,9 @@ import (
 	"github.com/brood-project/brood/internal/operator"
 )
 
-// answerOperators opens the operators' socket; nil where brood.toml wants none.
-// Whoever has it written there relies on it, so that it cannot be opened is a
-// failure.
+// answerOperators opens the operators' socket; nil where there is none. Whoever
+// has it written in brood.toml relies on it, so that it cannot be opened is a
+// failure; without the one that is there in any case, the services go on.
 func (d *daemon) answerOperators(m *master.Master) (*control.Server, error) {
 	b := &d.config.Brood
 	if b.Control == native.ControlOff {
@@ -23,7 +24,12 @@ func (d *daemon) answerOperators(m *master.Master) (*control.Server, error) {
 	}
 	server, err := control.Listen(b.Control, options)
 	if err != nil {
-		return nil, fmt.Errorf("%w; set brood.control in %s", err, d.path)
+		err = fmt.Errorf("%w; set brood.control in %s", err, d.path)
+		if b.Control != filepath.Join(b.Runtime, native.ControlSocket) {
+			return nil, err
+		}
+		d.log.warn(err.Error())
+		return nil, nil
 	}
 	server.Serve(operator.New(m))
 	return server, nil

@@ -75,6 +75,8 @@ func (l *ownLog) outputFailed(to string, err error) {
 // elsewhere tells whether lines go to another place than the standard error.
 func (l *ownLog) elsewhere() bool { return l.to.To != plan.OutputStderr }
 
+func (l *ownLog) warn(text string) { slog.New(l).Warn(text) }
+
 func (l *ownLog) info(text string) { slog.New(l).Info(text) }
 
 func (l *ownLog) fatal(text string) {

@@ -42,8 +42,12 @@ type Brood struct {
 	Log Log
 }
 
-// ControlOff is the value of Brood.Control without a socket.
-const ControlOff = "off"
+// ControlOff is the value of Brood.Control without a socket, ControlSocket the name
+// of the socket in Runtime that there is without a word about it.
+const (
+	ControlOff    = "off"
+	ControlSocket = "brood.sock"
+)
 
 // Ceiling is one [ceiling.NAME] table: a limit over the workers of all the
 // services that name it.

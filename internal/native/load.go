@@ -294,7 +294,7 @@ func (l *loader) brood(n *node) {
 // control completes what [brood] says of the operators' socket.
 func (l *loader) control(own *draft) {
 	if l.cfg.Brood.Control == "" {
-		l.cfg.Brood.Control = filepath.Join(l.cfg.Brood.Runtime, "brood.sock")
+		l.cfg.Brood.Control = filepath.Join(l.cfg.Brood.Runtime, ControlSocket)
 	}
 	for _, w := range own.operators {
 		if l.sys.Group == nil {
