@@ -60,7 +60,7 @@ func Plan(dir, program string) *plan.Plan {
 				Umask:         0o077,
 				IgnoreSIGPIPE: true,
 			},
-			Policy: pool.Policy{Limit: Limit, Throttle: Throttle},
+			Policy: &pool.Policy{Limit: Limit, Throttle: Throttle},
 		}},
 	}
 }

@@ -16,7 +16,7 @@ import (
 
 // tellNative logs what a pool has to say.
 func (m *Master) tellNative(s *service, a *pool.Action) {
-	policy := &s.plan.Policy
+	policy := s.plan.Policy
 	//exhaustive:enforce
 	switch a.Note {
 	case pool.NoteDied:

@@ -143,7 +143,7 @@ func sameBirths(a, b *plan.Service) bool {
 // birthOf is a service without what its children never see.
 func birthOf(s *plan.Service) (plan.Service, plan.Wishes) {
 	service, wishes := *s, *s.Wishes
-	service.Pos, service.Wishes, service.Policy = plan.Pos{}, nil, pool.Policy{Heartbeat: s.Policy.Heartbeat}
+	service.Pos, service.Wishes, service.Policy = plan.Pos{}, nil, &pool.Policy{Heartbeat: s.Policy.Heartbeat}
 	wishes.ListenPos, wishes.Ceilings, wishes.Essential, wishes.OnGiveUp = nil, nil, false, 0
 	wishes.Output = plan.Output{}
 	return service, wishes

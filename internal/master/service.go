@@ -79,7 +79,7 @@ func (s *service) policy() *pool.Policy {
 	if s.scaled != nil {
 		return s.scaled
 	}
-	return &s.plan.Policy
+	return s.plan.Policy
 }
 
 // markDirty has the next settle look at the service.

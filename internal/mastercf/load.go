@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"github.com/brood-project/brood/internal/plan"
+	"github.com/brood-project/brood/internal/pool"
 )
 
 // compiledDir is where Debian's Postfix looks without -c and MAIL_CONFIG.
@@ -30,7 +31,9 @@ type loader struct {
 	own      place  // where services without a host listen
 	chroot   string // what "-" means for chroot
 	programs map[string]string
-	args     []string // room for an argument vector
+	args     []string    // room for an argument vector
+	life     pool.Policy // of the row that is looked at
+	policies map[pool.Policy]*pool.Policy
 }
 
 // Load reads a configuration directory. It tells all that is wrong, not only

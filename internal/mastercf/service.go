@@ -84,7 +84,7 @@ func (l *loader) service(row *Row) *plan.Service {
 	s := &plan.Service{
 		Name: row.Name, Pos: row.Pos(), Transport: transport, Protocol: plan.ProtocolPostfix,
 	}
-	l.policy(s, row)
+	s.Policy = l.policy(row)
 	remote := transport == plan.Pass
 	if transport == plan.Inet {
 		remote = l.inet(s, row)
@@ -92,6 +92,7 @@ func (l *loader) service(row *Row) *plan.Service {
 		l.below(s, row, private)
 	}
 	s.Policy.Stress = remote && s.Policy.Limit > 1
+	s.Policy = l.shared(s.Policy)
 	l.command(s, row)
 	s.Key = row.Transport + ":" + s.Canonical
 	if l.list[before:].Failed() {
@@ -139,8 +140,9 @@ func (l *loader) number(row *Row, field int, value string, standard int) int {
 	return int(n)
 }
 
-func (l *loader) policy(s *plan.Service, row *Row) {
-	s.Policy = pool.Policy{
+// policy is how the pool of a row lives, until the next row is looked at.
+func (l *loader) policy(row *Row) *pool.Policy {
+	l.life = pool.Policy{
 		Limit:       l.number(row, fieldMaxProc, row.MaxProc, l.config.DefaultProcessLimit),
 		Throttle:    pool.Duration(l.config.ThrottleTime) * pool.Second,
 		Wakeup:      pool.Duration(l.number(row, fieldWakeup, row.Wakeup, 0)) * pool.Second,
@@ -148,6 +150,21 @@ func (l *loader) policy(s *plan.Service, row *Row) {
 		KillAfter:   StopSeconds * pool.Second,
 		Ramp:        Ramp,
 	}
+	return &l.life
+}
+
+// shared is the policy of all services that live like this.
+func (l *loader) shared(p *pool.Policy) *pool.Policy {
+	same := l.policies[*p]
+	if same == nil {
+		if l.policies == nil {
+			l.policies = map[pool.Policy]*pool.Policy{}
+		}
+		same = new(pool.Policy)
+		*same = *p
+		l.policies[*same] = same
+	}
+	return same
 }
 
 // backlog is what Postfix asks of listen(2).

@@ -46,10 +46,10 @@ func (s *Service) plan() *plan.Service {
 }
 
 // policy is how the service's pool lives.
-func (s *Service) policy() pool.Policy {
+func (s *Service) policy() *pool.Policy {
 	stream := isStream(s.Listen[0].Network)
 	tells := s.Protocol == plan.ProtocolPostfix || s.Protocol == plan.ProtocolInetd
-	return pool.Policy{
+	return &pool.Policy{
 		Limit:        s.Workers.Max,
 		Min:          s.Workers.Min,
 		Spare:        s.Workers.Spare,

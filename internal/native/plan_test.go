@@ -55,7 +55,7 @@ max_workers = 99
 		},
 		Protocol: plan.ProtocolSystemd,
 		Command:  plan.Command{Path: "/bin/cat", Args: []string{"cat", "-u"}, Env: []string{}, Dir: "/etc/brood", Umask: 0o27},
-		Policy: pool.Policy{
+		Policy: &pool.Policy{
 			Limit: 7, Min: 1, Spare: 2, Ramp: 2, Opaque: true, Ready: true,
 			StartTimeout: 3 * pool.Second, Wait: 20 * pool.Millisecond, Idle: 30 * pool.Second,
 			MaxUse: 11, MaxAge: 3600 * pool.Second, MaxMemory: 1 << 20, Heartbeat: 8 * pool.Second, Busy: 9 * pool.Second,

@@ -45,7 +45,7 @@ func Same(a, b *Service) bool {
 		return true
 	}
 	return a.Name == b.Name && a.Key == b.Key && a.Canonical == b.Canonical &&
-		a.Transport == b.Transport && a.Protocol == b.Protocol && a.Policy == b.Policy &&
+		a.Transport == b.Transport && a.Protocol == b.Protocol && *a.Policy == *b.Policy &&
 		slices.Equal(a.Endpoints, b.Endpoints) && sameCommand(&a.Command, &b.Command) && sameWishes(a.Wishes, b.Wishes)
 }
 

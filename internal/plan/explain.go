@@ -34,7 +34,7 @@ func Explain(old, next *Service) []Difference {
 		return d.list
 	}
 	d.what(old, next)
-	d.pool(&old.Policy, &next.Policy)
+	d.pool(old.Policy, next.Policy)
 	d.life(old, next)
 	d.surroundings(old, next)
 	return d.list

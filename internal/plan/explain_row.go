@@ -17,7 +17,7 @@ func (d *differences) masterRow(old, next *Service) {
 	a, b := rowOf(old), rowOf(next)
 	d.birth("unpriv", yes(a.unprivileged), yes(b.unprivileged))
 	d.birth("chroot", yes(a.chroot), yes(b.chroot))
-	d.birth("wakeup", wakeup(&old.Policy), wakeup(&next.Policy))
+	d.birth("wakeup", wakeup(old.Policy), wakeup(next.Policy))
 	d.birth("maxproc", strconv.Itoa(old.Policy.Limit), strconv.Itoa(next.Policy.Limit))
 	d.birth("command + args", words(a.command), words(b.command))
 	if old.Command.Path != next.Command.Path {

@@ -21,7 +21,7 @@ func nativeService() *plan.Service {
 		Command: plan.Command{
 			Path: "/usr/bin/web", Args: []string{"web", "-x"}, Env: []string{"KEY=secret", "TZ=UTC"}, Dir: "/srv", Umask: 0o22,
 		},
-		Policy: pool.Policy{
+		Policy: &pool.Policy{
 			Limit: 20, Min: 1, Spare: 2, Ramp: 4, Wait: 100 * pool.Millisecond, Idle: 60 * pool.Second, MaxUse: 50,
 			StartTimeout: 10 * pool.Second, Stop: pool.Stopping{Signal: 15, Timeout: 30 * pool.Second},
 			Backoff: pool.Backoff{First: pool.Second, Factor: 2, Max: 60 * pool.Second},
@@ -44,7 +44,7 @@ func masterService() *plan.Service {
 			StressArgs: []string{"smtpd", "-n", "smtp", "-t", "inet", "-u", "-o", "stress=yes", "-v"},
 			Env:        []string{"MAIL_CONFIG=/etc/postfix"}, Dir: "/var/spool/postfix", Umask: 0o77, IgnoreSIGPIPE: true,
 		},
-		Policy: pool.Policy{Limit: 100, Throttle: 60 * pool.Second, Stress: true, KillAfter: 10 * pool.Second, Ramp: 4},
+		Policy: &pool.Policy{Limit: 100, Throttle: 60 * pool.Second, Stress: true, KillAfter: 10 * pool.Second, Ramp: 4},
 	}
 }
 

@@ -39,8 +39,9 @@ type Service struct {
 	Endpoints []Endpoint
 	// Command is the program and the surroundings it is born into.
 	Command Command
-	// Policy is how its pool lives.
-	Policy pool.Policy
+	// Policy is how its pool lives. Services that live alike share one, and
+	// nobody changes it.
+	Policy *pool.Policy
 	// Wishes is nil for a service of master.cf.
 	Wishes *Wishes
 }
