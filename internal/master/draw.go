@@ -45,6 +45,10 @@ const drawMost = 80 * time.Millisecond
 // context, or tells that the loop has ended or that there is no such service.
 func (m *Master) Picture(ctx context.Context, what PictureOptions) (*scoreboard.Picture, error) {
 	d := &drawing{what: what}
+	if what.Service == "" {
+		// Room for thousands of services is made here and not in the loop.
+		d.room = make([]scoreboard.Service, m.drawnLast.Load())
+	}
 	soon, cancel := context.WithTimeout(ctx, drawMost)
 	defer cancel()
 	err := m.Call(soon, func() {
@@ -65,6 +69,7 @@ func (m *Master) Picture(ctx context.Context, what PictureOptions) (*scoreboard.
 	}
 	m.complete(ctx, d)
 	if what.Service == "" {
+		m.drawnLast.Store(int64(len(d.plans)))
 		m.keepPicture(d.picture)
 	}
 	return d.picture, nil
@@ -76,7 +81,8 @@ type drawing struct {
 	// abandoned tells the loop that nobody waits any more.
 	abandoned atomic.Bool
 	picture   *scoreboard.Picture
-	epoch     int64 // see wallEpoch
+	room      []scoreboard.Service // for as many as there were last time
+	epoch     int64                // see wallEpoch
 	// plans are those of the services of the picture, addresses all of theirs.
 	plans     []*plan.Service
 	addresses []scoreboard.Address
@@ -101,7 +107,7 @@ func (m *Master) draw(d *drawing) {
 		At: d.epoch + int64(now), Started: d.epoch + int64(born),
 		Reload: m.reloaded, Closing: m.leaving(), Deadline: wall(d.epoch, m.deadline),
 		Loop: m.figures.Loop, Workers: len(m.children),
-		Services: make([]scoreboard.Service, len(running)+len(leaving)),
+		Services: d.servicesFor(len(running) + len(leaving)),
 	}
 	if m.opts.QueueDirectory != "" {
 		d.picture.Mode = "postfix"
@@ -118,6 +124,14 @@ func (m *Master) draw(d *drawing) {
 	for i := len(running); i < len(d.plans); i++ {
 		d.picture.Services[i].Removed = !slices.Contains(m.plan.Services, d.plans[i])
 	}
+}
+
+// servicesFor is room for as many services as there are.
+func (d *drawing) servicesFor(count int) []scoreboard.Service {
+	if count <= len(d.room) {
+		return d.room[:count:count]
+	}
+	return make([]scoreboard.Service, count)
 }
 
 // born is the loop's time when it began, see Master.now.

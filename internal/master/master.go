@@ -119,6 +119,8 @@ type Master struct {
 	kills   kernelKills
 	survey  *listen.Survey // nil where the kernel has none
 	drawn   atomic.Pointer[weak.Pointer[scoreboard.Picture]]
+	// drawnLast is how many services the last picture of all had.
+	drawnLast atomic.Int64
 	// busySince is since when the loop has been at its turn; 0 while it waits.
 	busySince atomic.Int64
 	wall      int64 // see wallEpoch
