@@ -24,7 +24,8 @@ func (m *Master) tellNative(s *service, a *pool.Action) {
 	case pool.NoteStillborn:
 		// Logged by tellStillborn, which knows the step that failed.
 	case pool.NoteThrottled:
-		next := time.Duration(a.At - m.now())
+		// The policy's own figure, without the time that was spent until here.
+		next := time.Duration(a.At - m.now() + pool.Time(5*pool.Millisecond)).Truncate(10 * time.Millisecond)
 		m.withLastWords(s, a, fmt.Sprintf("no worker is born for %s, until %s", seconds(pool.Duration(next)), time.Now().Add(next).Format(time.TimeOnly)))
 	case pool.NoteReleased:
 		m.log.Info(fmt.Sprintf("service %q: births are allowed again", s.plan.Name), "service", s.plan.Name)
