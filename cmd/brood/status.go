@@ -31,7 +31,8 @@ func statusCommand() *cobra.Command {
 workers are busy and idle, how many clients wait and for how long, and how many
 workers were born and have failed. The services stand in the order of the
 configuration; above them, what needs attention. Columns that do not fit the
-terminal are left out, and of more than 40 services those that rest are counted.
+line are left out; where a terminal is too short for all, services that rest are
+counted. A pipe gets them all.
 
 With SERVICE it shows that one in detail, with each of its workers.
 

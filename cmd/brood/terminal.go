@@ -10,24 +10,26 @@ import (
 	"github.com/brood-project/brood/cmd/brood/view"
 )
 
-// columnsUsual is the width where there is no terminal to ask.
-const columnsUsual = 80
+const (
+	// columnsUsual is the width where there is no terminal to ask, columnsLeast
+	// the narrowest that anything is drawn for.
+	columnsUsual = 80
+	columnsLeast = 40
+)
 
 // screenOf is how wide the output is and how it wants to be drawn. COLUMNS
 // decides where it is set, so that pipes can be wide.
 func screenOf(out io.Writer) view.Look {
-	look := lookOf(out)
-	return view.Look{Width: columnsOf(out), Color: look.Color, Unicode: look.Unicode}
-}
-
-func columnsOf(out io.Writer) int {
-	if n, err := strconv.Atoi(os.Getenv("COLUMNS")); err == nil && n > 0 {
-		return max(n, 40)
-	}
+	ours := lookOf(out)
+	look := view.Look{Width: columnsUsual, Color: ours.Color, Unicode: ours.Unicode}
 	if f, ok := out.(*os.File); ok {
 		if size, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ); err == nil && size.Col > 0 {
-			return max(int(size.Col), 40)
+			look.Width, look.Height = int(size.Col), int(size.Row)
 		}
 	}
-	return columnsUsual
+	if n, err := strconv.Atoi(os.Getenv("COLUMNS")); err == nil && n > 0 {
+		look.Width = n
+	}
+	look.Width = max(look.Width, columnsLeast)
+	return look
 }

@@ -9,6 +9,8 @@ import (
 type Look struct {
 	// Width is how many characters a line may have.
 	Width int
+	// Height is how many lines a terminal shows at one time; 0 where it is none.
+	Height int
 	// Color allows escape sequences (ECMA-48, SGR).
 	Color bool
 	// Unicode allows more than ASCII.

@@ -11,12 +11,12 @@ import (
 // none stands in a cell where there is nothing to count.
 const none = "·"
 
-// many is from how many services on those that rest are only counted.
-const many = 40
+// besides is how many lines of the terminal are for other things than services.
+const besides = 8
 
 // Status is the table of all services, below what is to be known of the daemon.
-// Where there are very many, those that rest and are well are only counted,
-// unless all are wanted.
+// Where there are more than the terminal shows, those that rest and are well are
+// only counted, unless all are wanted.
 func Status(p *scoreboard.Picture, l Look, all bool) string {
 	var b strings.Builder
 	b.WriteString(Head(p, l))
@@ -42,10 +42,10 @@ func Status(p *scoreboard.Picture, l Look, all bool) string {
 		{title: "FULL FOR", right: true, rank: 8},
 		{title: "GEN", right: true, rank: 9},
 	}}
-	resting := 0
+	resting, few := 0, all || l.Height == 0 || len(p.Services) <= l.Height-besides
 	for i := range p.Services {
 		s := &p.Services[i]
-		if len(p.Services) > many && !all && atRest(s, p) {
+		if !few && atRest(s, p) {
 			resting++
 			continue
 		}

@@ -96,9 +96,13 @@ func TestStatusOfMany(t *testing.T) {
 	for i := range 500 {
 		p.Services = append(p.Services, scoreboard.Service{Name: fmt.Sprintf("customer-%03d", i), Key: fmt.Sprint(i), Limit: 2})
 	}
-	golden(t, "status-many.txt", Status(p, Look{Width: 80, Unicode: true}, false))
-	if text := Status(p, Look{Width: 80}, true); strings.Count(text, "customer-") != 500 {
-		t.Error("all were wanted, and some are not shown")
+	golden(t, "status-many.txt", Status(p, Look{Width: 80, Height: 24, Unicode: true}, false))
+	for _, text := range []string{
+		Status(p, Look{Width: 80, Height: 24}, true), Status(p, Look{Width: 80}, false), Status(p, Look{Width: 80, Height: 600}, false),
+	} {
+		if strings.Count(text, "customer-") != 500 {
+			t.Error("all are wanted, or there is room, and some are not shown")
+		}
 	}
 }
 
