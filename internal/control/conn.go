@@ -3,14 +3,11 @@ package control
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"io"
 	"os"
 	"syscall"
 	"time"
-
-	"github.com/brood-project/brood/internal/scoreboard"
 )
 
 // past is a deadline that ends a read or a write at once.
@@ -213,16 +210,6 @@ func (c *conn) hello() *Hello {
 	}
 }
 
-// line is a Response with its data not yet encoded.
-type line struct {
-	V     int    `json:"v"`
-	ID    uint64 `json:"id,omitempty"`
-	OK    bool   `json:"ok"`
-	More  bool   `json:"more,omitempty"`
-	Data  any    `json:"data,omitempty"`
-	Error *Error `json:"error,omitempty"`
-}
-
 // finish writes the last line of an answer. When that fails, the connection is
 // dead, and nobody is there to be told.
 func (c *conn) finish(id uint64, data any, wrong *Error) {
@@ -237,17 +224,12 @@ func (c *conn) answer(l line) error {
 	if c.dead {
 		return os.ErrClosed
 	}
-	if picture, ok := l.Data.(*scoreboard.Picture); ok && c.who.Role < Operate {
-		l.Data = Redact(picture)
-	}
 	if err := c.file.SetWriteDeadline(time.Now().Add(c.server.times.answer)); err != nil {
 		return err
 	}
 	l.V = Version
 	out := &writer{to: c.file}
-	encoder := json.NewEncoder(out)
-	encoder.SetEscapeHTML(false)
-	err := encoder.Encode(l)
+	err := l.write(out, c.who.Role)
 	c.dead = err != nil && out.begun
 	return err
 }
