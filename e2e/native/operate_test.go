@@ -136,8 +136,8 @@ func TestFaultyReloads(t *testing.T) {
 				t.Errorf("%s, %s: want line %d: %s; got %+v", f.name, verb, line, f.want, err)
 			}
 		}
-		before := clients.served.Load()
-		d.eventually("clients are served", func() bool { return clients.served.Load() > before })
+		soFar := clients.served.Load()
+		d.eventually("clients are served", func() bool { return clients.served.Load() > soFar })
 	}
 	d.configure(base + fmt.Sprintf(serveToml, "good", free))
 	var planned, done scoreboard.Outcome
