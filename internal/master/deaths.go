@@ -35,9 +35,10 @@ func (w *worker) passed(l limit) {
 	}
 }
 
-// inquestsMost is how many deaths are looked into at one time. What comes on top
-// is counted and told without last words: they are all alike then.
-const inquestsMost = 64
+// inquestsMost is after how many deaths last words are looked for at one time,
+// which may mean to read a log file again and again. What dies on top of them has
+// none: it is a whole pool, and its workers all say the same.
+const inquestsMost = 8
 
 // mourn enters how a worker ended. BEFORE: its pool does not know yet.
 func (m *Master) mourn(w *worker, d *child.Death) {
@@ -89,7 +90,7 @@ func (m *Master) neverBorn(s *service, why error) {
 }
 
 // tally counts the death that was entered last by its reason. What only the
-// kernel or the log knows is asked for outside the loop.
+// kernel or the log knows is asked for outside the loop: see explain and inquire.
 func (m *Master) tally(w *worker, status syscall.WaitStatus) {
 	s, f := w.service, w.service.figures
 	e, deaths := &f.death, &f.counts.Deaths
@@ -102,20 +103,17 @@ func (m *Master) tally(w *worker, status syscall.WaitStatus) {
 		return
 	}
 	f.failure = *e
-	var starved func() bool
 	switch {
 	case e.Limit != "":
 		deaths.Killed++
 	case e.Signal == 0:
 		deaths.Failed++
-	case status.Signal() != unix.SIGKILL || w.killed || m.inquests >= inquestsMost:
+	case status.Signal() != unix.SIGKILL || w.killed:
 		deaths.Crashed++
 	default:
-		starved = m.kills.claim
+		m.unexplained = append(m.unexplained, w)
 	}
-	if m.inquests < inquestsMost {
-		m.inquire(w, starved)
-	}
+	m.inquire(w)
 }
 
 // failedTo tells whether a death was a failure: neither of the worker's own
@@ -132,26 +130,64 @@ func failedTo(e *scoreboard.Death, stop int32) bool {
 	return e.Signal != int(unix.SIGTERM) && e.Signal != int(unix.SIGKILL) && e.Signal != int(stop)
 }
 
-// inquire finds out outside the loop what a worker said last and, where starved
-// is given, whether the kernel has killed it for want of memory.
-func (m *Master) inquire(w *worker, starved func() bool) {
+// inquire finds out outside the loop what a worker said last.
+func (m *Master) inquire(w *worker) {
 	words := m.wordsOf(w)
-	if words == nil && starved == nil {
+	if words == nil || m.inquests >= inquestsMost {
 		return
 	}
 	m.inquests++
-	if words != nil {
-		words = sync.OnceValue(words) // the log may want them too
-		m.words = words
-	}
+	words = sync.OnceValue(words) // the log may want them too
+	m.words = words
 	m.later.Go(func() {
-		verdict := starved != nil && starved()
-		var said []string
-		if words != nil {
-			said = words()
-		}
-		m.inLoop(func() { m.conclude(w, said, starved != nil, verdict) })
+		said := words()
+		m.inLoop(func() {
+			m.inquests--
+			w.eachEntry(func(e *scoreboard.Death) { e.Words = said })
+		})
 	})
+}
+
+// explain finds out outside the loop how many of those who were killed by nobody
+// of us the kernel has killed for want of memory. All that died in one turn, or
+// while that was found out for others, are one question.
+func (m *Master) explain() {
+	if len(m.unexplained) == 0 || m.explaining {
+		return
+	}
+	dead := m.unexplained
+	m.unexplained, m.explaining = nil, true
+	m.later.Go(func() {
+		starved := m.kills.claim(len(dead))
+		m.inLoop(func() {
+			m.explaining = false
+			m.conclude(dead[:starved], true)
+			m.conclude(dead[starved:], false)
+		})
+	})
+}
+
+// conclude counts deaths of which it is known by now what they were.
+func (m *Master) conclude(dead []*worker, starved bool) {
+	for _, w := range dead {
+		if !starved {
+			w.service.figures.counts.Deaths.Crashed++
+			continue
+		}
+		w.service.figures.counts.Deaths.Memory++
+		w.eachEntry(func(e *scoreboard.Death) { e.OutOfMemory = true })
+		m.journal.add(event{kind: eventMemory, at: m.now(), name: w.service.plan.Name, pid: w.pid})
+	}
+}
+
+// eachEntry calls f for what is kept of a worker's death, unless others have died
+// since.
+func (w *worker) eachEntry(f func(*scoreboard.Death)) {
+	for _, e := range []*scoreboard.Death{&w.service.figures.failure, &w.service.figures.death} {
+		if e.PID == w.pid && e.Generation == w.generation {
+			f(e)
+		}
+	}
 }
 
 // wordsOf finds what a worker that has just died said last; nil where nobody
@@ -169,23 +205,5 @@ func (m *Master) wordsOf(w *worker) func() []string {
 			return []string{words}
 		}
 		return nil
-	}
-}
-
-// conclude enters what was found out about a death.
-func (m *Master) conclude(w *worker, words []string, counted, starved bool) {
-	m.inquests--
-	f := w.service.figures
-	switch {
-	case starved:
-		f.counts.Deaths.Memory++
-		m.journal.add(event{kind: eventMemory, at: m.now(), name: w.service.plan.Name, pid: w.pid})
-	case counted:
-		f.counts.Deaths.Crashed++
-	}
-	for _, e := range []*scoreboard.Death{&f.failure, &f.death} {
-		if e.PID == w.pid && e.Generation == w.generation {
-			e.Words, e.OutOfMemory = words, starved
-		}
 	}
 }

@@ -297,29 +297,25 @@ func writeKills(t *testing.T, file string, n int) {
 // deaths, and not of a third that comes later.
 func TestKillsAreClaimedOnce(t *testing.T) {
 	k := kernelKills{file: filepath.Join(t.TempDir(), "memory.events")}
-	writeKills(t, k.file, 5)
-	k.begin()
-	if k.claim() {
-		t.Error("a kill from before")
-	}
-	writeKills(t, k.file, 7)
-	for i, want := range []bool{true, true, false} {
-		if k.claim() != want {
-			t.Errorf("two kills are not two: death %d", i)
+	claim := func(what string, deaths, want int) {
+		t.Helper()
+		if got := k.claim(deaths); got != want {
+			t.Errorf("%s: %d of %d deaths, want %d", what, got, deaths, want)
 		}
 	}
-	writeKills(t, k.file, 9)
-	if !k.claim() {
-		t.Error("no kill")
-	}
+	writeKills(t, k.file, 5)
+	k.begin()
+	claim("kills from before", 1, 0)
+	writeKills(t, k.file, 7)
+	claim("the first of two", 1, 1)
+	claim("the second, and a murder", 2, 1)
+	claim("another murder", 1, 0)
+	writeKills(t, k.file, 10)
+	claim("two of three", 2, 2)
 	k.at = k.at.Add(-claimSpan - time.Second)
-	if k.claim() {
-		t.Error("the kill of another, long ago")
-	}
+	claim("the kill of another, long ago", 1, 0)
 	_ = os.Remove(k.file)
-	if k.claim() {
-		t.Error("nobody counts any more")
-	}
+	claim("nobody counts any more", 1, 0)
 }
 
 // TestKillsFile: the count closest to the workers.

@@ -37,13 +37,14 @@ func (k *kernelKills) begin() {
 	k.seen, _ = readKills(k.file)
 }
 
-// claim tells whether a kill was counted for a death that is just known.
-func (k *kernelKills) claim() bool {
+// claim tells how many kills were counted for a number of deaths that are just
+// known.
+func (k *kernelKills) claim(deaths int) int {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	count, err := readKills(k.file)
 	if err != nil || count < k.seen {
-		return false
+		return 0
 	}
 	now := time.Now()
 	if now.Sub(k.at) > claimSpan {
@@ -53,11 +54,9 @@ func (k *kernelKills) claim() bool {
 		k.unclaimed += count - k.seen
 		k.seen, k.at = count, now
 	}
-	if k.unclaimed == 0 {
-		return false
-	}
-	k.unclaimed--
-	return true
+	ours := min(uint64(deaths), k.unclaimed)
+	k.unclaimed -= ours
+	return int(ours)
 }
 
 // killsFile is the file with the count that is closest to the processes in

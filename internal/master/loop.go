@@ -51,6 +51,7 @@ func (m *Master) turn() {
 }
 
 func (m *Master) turned() {
+	m.explain()
 	m.journal.tell()
 	m.figures.turned(m.now())
 	m.busySince.Store(0)

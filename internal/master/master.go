@@ -86,9 +86,13 @@ type Master struct {
 	// words finds what the one that is being buried said last; nil where that
 	// was not asked for.
 	words func() []string
-	// inquests is how many deaths are being looked into.
+	// inquests is after how many deaths last words are being looked for.
 	inquests int
-	gens     pool.Generations
+	// unexplained are dead of whom it is not known whether the kernel has killed
+	// them; explaining tells that this is being found out for others.
+	unexplained []*worker
+	explaining  bool
+	gens        pool.Generations
 	// ceilings are in the order in which pools take their places.
 	ceilings []ceiling
 	pools    map[*pool.Pool]*service // those under a ceiling
