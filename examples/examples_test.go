@@ -91,6 +91,7 @@ func hasty(toml string) string {
 // TestOneClientAtATime has the examples whose workers serve one client each: a
 // second client brings a second worker, and a worker that is done is used again.
 func TestOneClientAtATime(t *testing.T) {
+	t.Parallel()
 	for _, e := range []struct {
 		name, built string
 		change      func(string) string
@@ -101,6 +102,7 @@ func TestOneClientAtATime(t *testing.T) {
 		{name: "shell"},
 	} {
 		t.Run(e.name, func(t *testing.T) {
+			t.Parallel()
 			d := open(t, e.name, e.built, e.change)
 			ada, bob := d.connect(), d.connect()
 			first, second := d.greeted(ada), d.greeted(bob)
@@ -157,6 +159,7 @@ func (d *daemon) cgi(ms int) (worker string) {
 // TestBusyWorkers has the examples whose workers are asked for work that takes
 // time: one that is free is used again, and while one works, another answers.
 func TestBusyWorkers(t *testing.T) {
+	t.Parallel()
 	const work = 3000 // milliseconds
 	for _, e := range []struct {
 		name   string
@@ -167,6 +170,7 @@ func TestBusyWorkers(t *testing.T) {
 		{"php", (*daemon).cgi, hasty},
 	} {
 		t.Run(e.name, func(t *testing.T) {
+			t.Parallel()
 			d := open(t, e.name, "", e.change)
 			first := e.ask(d, 0)
 			d.eventually("a worker is used again", func() bool {
@@ -192,6 +196,7 @@ func TestBusyWorkers(t *testing.T) {
 
 // TestManyClientsAtOnce has the example that needs one worker only.
 func TestManyClientsAtOnce(t *testing.T) {
+	t.Parallel()
 	d := open(t, "go-http", "web", nil)
 	first := d.get(0)
 	idle := d.connect() // keeps nobody from being served

@@ -69,12 +69,14 @@ func (r *recipe) console(t *testing.T, body string) {
 
 // TestReadme has each pool of README.md serve its first client as the page says.
 func TestReadme(t *testing.T) {
+	t.Parallel()
 	all := recipes(t)
 	if len(all) < 3 {
 		t.Errorf("README.md has %d pools, want one in each of three languages", len(all))
 	}
 	for language, r := range all {
 		t.Run(language, func(t *testing.T) {
+			t.Parallel()
 			if n := strings.Count(r.toml, "\n"); n > 6 {
 				t.Errorf("%d lines are not six:\n%s", n, r.toml)
 			}

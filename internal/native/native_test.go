@@ -60,24 +60,8 @@ func machine(files map[string]string, words string) System {
 			}
 			return nil
 		},
-		User: func(name string) (User, error) {
-			switch name {
-			case "www-data", "33":
-				return User{"www-data", 33, 33, []int{33, 100}, "/var/www", "/usr/sbin/nologin"}, nil
-			case "root":
-				return User{"root", 0, 0, []int{0}, "/root", "/bin/bash"}, nil
-			case "eva":
-				return User{"eva", 1000, 1000, []int{1000}, "/home/eva", "/bin/bash"}, nil
-			}
-			return User{}, errors.New("there is none of this name")
-		},
-		Group: func(name string) (int, error) {
-			gid, ok := map[string]int{"www-data": 33, "ssl-cert": 100, "adm": 4, "eva": 1000}[name]
-			if !ok {
-				return 0, errors.New("there is none of this name")
-			}
-			return gid, nil
-		},
+		User:  machineUser,
+		Group: machineGroup,
 		Getenv: func(name string) (string, bool) {
 			text, ok := map[string]string{"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "SECRET": "s"}[name]
 			return text, ok
@@ -106,6 +90,26 @@ func machine(files map[string]string, words string) System {
 		s.UID, s.GID, s.Groups, s.Runtime = 1000, 1000, []int{1000}, "/run/user/1000/brood"
 	}
 	return s
+}
+
+func machineUser(name string) (User, error) {
+	switch name {
+	case "www-data", "33":
+		return User{"www-data", 33, 33, []int{33, 100}, "/var/www", "/usr/sbin/nologin"}, nil
+	case "root":
+		return User{"root", 0, 0, []int{0}, "/root", "/bin/bash"}, nil
+	case "eva":
+		return User{"eva", 1000, 1000, []int{1000}, "/home/eva", "/bin/bash"}, nil
+	}
+	return User{}, errors.New("there is none of this name")
+}
+
+func machineGroup(name string) (int, error) {
+	gid, ok := map[string]int{"www-data": 33, "ssl-cert": 100, "adm": 4, "eva": 1000}[name]
+	if !ok {
+		return 0, errors.New("there is none of this name")
+	}
+	return gid, nil
 }
 
 // archive is one golden test: files, the last of which is what is wanted.
