@@ -2,6 +2,7 @@ package native
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/brood-project/brood/internal/plan"
 )
@@ -69,6 +70,10 @@ func (l *loader) accountUser(a *Account, w word, name string) {
 		return
 	}
 	u, err := l.lookUpUser(name)
+	if user, group, two := strings.Cut(name, ":"); err != nil && two {
+		l.report.errorf(w.at, "%s is a user and a group", quoted(name)).instead("write user = %s and group = %s", quoted(user), quoted(group))
+		return
+	}
 	if err != nil {
 		l.report.errorf(w.at, "cannot find the user %s: %v", quoted(name), err).instead("make it, or write one of getent passwd")
 		return

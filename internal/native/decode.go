@@ -49,6 +49,9 @@ func (s *schema) notATable(r *report, f *node) {
 			guess = name
 		}
 	}
+	if f.name == "limits" {
+		guess = "nofile" // what is meant most often
+	}
 	k := s.named[f.name+"."+guess]
 	shown := k.shown()
 	if fits(k, f) {
@@ -76,6 +79,10 @@ func (s *schema) unknown(r *report, f *node, prefix string) {
 		return
 	}
 	a := r.errorf(f.key, "%s has no key %s", s.table, quoted(prefix+f.name))
+	if prefix == "" && f.name == includeKey.name {
+		a.instead("write it above the first table of the file")
+		return
+	}
 	if meant := s.meant(r, f.name, prefix); meant != "" {
 		a.instead("write %s", meant)
 		return

@@ -108,6 +108,8 @@ func suggestion(k *key, n *node) string {
 	scalar := len(n.items) == 0 && n.kind != unstable.Table && n.kind != unstable.Array && !strings.Contains(written, "\n")
 	switch {
 	case !scalar:
+	case k.zero != "" && slices.Contains(noneWords, strings.ToLower(n.text)):
+		return quoted(k.zero)
 	case k.kind == kindTime || k.kind == kindEvery:
 		if n.kind == unstable.Integer {
 			return quoted(written + "s")
@@ -171,6 +173,9 @@ func lastPart(name string) string { return name[strings.LastIndexByte(name, '.')
 // badValue reports text of the right type that means nothing to the key.
 func badValue(r *report, k *key, n *node, why string) (value, bool) {
 	shown := k.shown()
+	if k.zero == "" && strings.EqualFold(n.text, "never") {
+		why = "there is no \"never\" for it"
+	}
 	if guess := guessValue(k, n.text); guess != "" {
 		shown = quoted(guess)
 	}

@@ -144,6 +144,10 @@ func (l *loader) include(n *node) {
 		if !filepath.IsAbs(path) {
 			path = filepath.Join(filepath.Dir(l.cfg.File), path)
 		}
+		if filepath.Clean(path) == filepath.Clean(l.cfg.File) {
+			l.report.errorf(w.at, "%s includes itself", l.cfg.File).instead("leave it out")
+			continue
+		}
 		if !strings.ContainsAny(w.text, "*?[") {
 			l.read(path, w.at)
 			continue

@@ -48,6 +48,9 @@ func nextSlot(text string, from int) (slot, bool) {
 	}
 }
 
+// noIndex is the index of a placeholder whose number is none, as in {fd:x}.
+const noIndex = -1
+
 const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 // slotAt reads the placeholder that begins with the brace at an offset.
@@ -60,11 +63,14 @@ func slotAt(text string, from int) (slot, bool) {
 	s := slot{from: from, name: leading(rest, letters), index: 1, plain: opening == "{{"}
 	rest = rest[len(s.name):]
 	if number, ok := strings.CutPrefix(rest, ":"); ok {
-		digits := leading(number, "0123456789")
+		digits := leading(number, "0123456789"+letters)
 		if digits == "" || len(digits) > 3 {
 			return slot{}, false
 		}
-		s.index, _ = strconv.Atoi(digits)
+		var err error
+		if s.index, err = strconv.Atoi(digits); err != nil {
+			s.index = noIndex
+		}
 		rest = number[len(digits):]
 	}
 	if s.name == "" || !strings.HasPrefix(rest, closing) {

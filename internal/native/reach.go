@@ -43,7 +43,7 @@ func (l *loader) checkLogFile(at span, path string) {
 		l.report.errorf(at, "cannot log to %s: %v, and brood runs as user %d", path, err, l.sys.UID).
 			instead("write a path where it may write, or start brood as root")
 	default:
-		l.report.errorf(at, "cannot log to %s: %v", path, err).instead("write the path of a file")
+		l.report.errorf(at, "cannot log to %s: %v", path, err).instead("write the path of a file that brood may write")
 	}
 }
 

@@ -239,6 +239,9 @@ func (f failure) bareValue() (span, string, string) {
 	case "no", "off":
 		return w, text + " is not how TOML writes it", "write false, or \"off\" in quotes if that is the word"
 	}
+	if straight := strings.Trim(text, "“”„‘’«»"); straight != text {
+		return w, "typographic quotes", "write " + quoted(straight)
+	}
 	return w, "text without quotes", "write " + quoted(text)
 }
 
@@ -277,6 +280,13 @@ func (f failure) noEquals() (span, string, string) {
 func (f failure) openHeader() (span, string, string) {
 	line := trimRight(span{f.src, f.start, f.src.lineEnd(f.start)})
 	name := strings.Trim(strings.SplitN(line.text(), "#", 2)[0], "[] \t")
+	what := "the header of a table is not closed"
+	if strings.Contains(line.text(), "]") {
+		what = "a name in the header of a table that is no single word"
+	}
+	if parts := strings.FieldsFunc(name, func(r rune) bool { return r == ':' || r == '/' }); len(parts) == 2 {
+		name = parts[0] + " " + parts[1]
+	}
 	parts := strings.Fields(name)
 	if len(parts) > 1 {
 		name = parts[0] + "." + strconv.Quote(strings.Join(parts[1:], " "))
@@ -284,7 +294,7 @@ func (f failure) openHeader() (span, string, string) {
 			name = strings.TrimSuffix(parts[0], ".") + "." + parts[1]
 		}
 	}
-	return line, "the header of a table is not closed", "write [" + name + "]"
+	return line, what, "write [" + name + "]"
 }
 
 // openString is a string whose closing quote is missing. The place is that of

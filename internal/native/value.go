@@ -3,6 +3,7 @@ package native
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -30,7 +31,10 @@ func parseDuration(text string) (time.Duration, error) {
 	var total time.Duration
 	for rest := text; rest != ""; {
 		digits := leading(rest, "0123456789")
-		if digits == "" || len(digits) > 9 {
+		switch {
+		case digits == "" && !strings.ContainsAny(text, "0123456789"):
+			return 0, fmt.Errorf("%s is no time", quoted(rest))
+		case digits == "" || len(digits) > 9:
 			return 0, fmt.Errorf("%s is no whole number", quoted(rest))
 		}
 		rest = rest[len(digits):]
@@ -96,27 +100,31 @@ func leading(text, letters string) string {
 // guessValue is the time or size that was meant by text that is none, "" when
 // it cannot be told.
 func guessValue(k *key, text string) string {
+	if k.zero != "" && slices.Contains(noneWords, strings.ToLower(text)) {
+		return k.zero
+	}
 	m := looseForm().FindStringSubmatch(strings.ToLower(strings.TrimSpace(text)))
 	if m == nil {
 		return ""
 	}
+	unitName, mark := m[3], strings.TrimSpace(m[2]+m[4])
 	number, err := strconv.ParseFloat(strings.Replace(m[1], ",", ".", 1), 64)
 	if err != nil || number > 1e6 {
 		return ""
 	}
 	switch k.kind {
 	case kindTime, kindEvery:
-		if m[2] == "" && !strings.ContainsAny(m[1], ".,") {
-			return m[1] + "s" + strings.TrimSpace(m[3])
+		if unitName == "" && !strings.ContainsAny(m[1], ".,") {
+			return m[1] + "s" + mark
 		}
-		unit := durationUnit(looseUnits[m[2]])
+		unit := durationUnit(looseUnits[unitName])
 		d := time.Duration(number * float64(unit)).Truncate(time.Millisecond)
 		if d <= 0 || d > timeMax {
 			return ""
 		}
-		return formatDuration(d) + strings.TrimSpace(m[3])
+		return formatDuration(d) + mark
 	case kindSize, kindLimit:
-		letter := strings.ToUpper(m[2][:min(1, len(m[2]))])
+		letter := strings.ToUpper(unitName[:min(1, len(unitName))])
 		if number == float64(int64(number)) && letter != "" && strings.Contains(sizeLetters, letter) {
 			return strconv.FormatInt(int64(number), 10) + letter
 		}
@@ -124,7 +132,12 @@ func guessValue(k *key, text string) string {
 	return ""
 }
 
-var looseForm = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^([0-9]{1,9}(?:[.,][0-9]{1,3})?) *([a-z]*)( *\??)$`) })
+// noneWords are how other programs write that there is no limit.
+var noneWords = []string{"never", "forever", "off", "none", "no", "unlimited", "infinity", "infinite", "inf", "disabled", "0", "-1"}
+
+var looseForm = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^([0-9]{1,9}(?:[.,][0-9]{1,3})?) *(\?? *)([a-z]*)( *\??)$`)
+})
 
 // looseUnits are units of time as other programs write them.
 var looseUnits = map[string]string{
