@@ -2,7 +2,8 @@
 //
 // Open makes one: bound, listening, non-blocking, close-on-exec. A Set holds
 // all that are open and changes them in one transaction at reload. Waiting
-// tells how many clients stand in a socket's queue. Wake sends the byte with
+// tells how many clients stand in a socket's queue, a Survey those of all sockets
+// at once and for how long they have. Wake sends the byte with
 // which Postfix wakes up a service.
 //
 // The package never accepts a client and never reads what a client sent: that
