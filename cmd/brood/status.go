@@ -121,11 +121,18 @@ func (o *statusOptions) waitFor(ctx context.Context, service string) error {
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, o.timeout, errTimeout)
 	defer cancel()
-	pause := askFirst
+	pause, wrong := askFirst, error(nil)
 	for {
 		reasons, err := o.lacks(ctx, service, wanted)
 		if err == nil && reasons == nil {
 			return nil
+		}
+		// That the last question was cut short does not say what is wrong.
+		switch {
+		case err == nil:
+			wrong = errors.New(strings.Join(reasons, "; "))
+		case wrong == nil || ctx.Err() == nil:
+			wrong = err
 		}
 		again := time.NewTimer(pause)
 		select {
@@ -135,11 +142,8 @@ func (o *statusOptions) waitFor(ctx context.Context, service string) error {
 		case <-ctx.Done():
 			again.Stop()
 		}
-		if err == nil {
-			err = errors.New(strings.Join(reasons, "; "))
-		}
 		if errors.Is(context.Cause(ctx), errTimeout) {
-			return fmt.Errorf("not %s after %v: %w", wanted, o.timeout, err)
+			return fmt.Errorf("not %s after %v: %w", wanted, o.timeout, wrong)
 		}
 		return errors.New("interrupted")
 	}
