@@ -8,7 +8,7 @@
 //
 // The package never accepts a client and never reads what a client sent: that
 // is the worker's. It never blocks, but for Wake, which is bounded by
-// WakeTimeout. It keeps no goroutine, never logs, and never changes the
+// WakeTimeout, and for the few milliseconds of a Survey's Look. It keeps no goroutine, never logs, and never changes the
 // process's working directory, umask or ids.
 //
 // # Whose powers
