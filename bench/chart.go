@@ -11,6 +11,7 @@ import (
 // chart is lines over a logarithmic axis.
 type chart struct {
 	file, title    string
+	better         string // which way is good
 	xLabel, yLabel string
 	xs             []int
 	lines          []chartLine
@@ -26,7 +27,7 @@ type chartLine struct {
 // of one service only and is the same everywhere.
 func latencyChart(s *series, services []int) *chart {
 	c := &chart{
-		file: "latency.svg", title: "Birth latency against the number of services",
+		file: "latency.svg", title: "Birth latency against the number of services", better: "lower is better",
 		xLabel: "services configured", yLabel: "connect to first byte, ms", xs: services,
 	}
 	limit := chartLine{name: "limit (bare C loop)", class: "limit"}
@@ -40,7 +41,7 @@ func latencyChart(s *series, services []int) *chart {
 // rateChart is births a second over the number of clients.
 func rateChart(s *series, clients []int) *chart {
 	c := &chart{
-		file: "births.svg", title: "Births a second against the number of clients",
+		file: "births.svg", title: "Births a second against the number of clients", better: "higher is better",
 		xLabel: "clients at once", yLabel: "births a second", xs: clients,
 	}
 	c.lines = append(c.masters(s, rate), c.line(s, bare, "limit (bare C loops)", "limit", rate))
@@ -66,15 +67,16 @@ func (c *chart) line(s *series, subject, name, class, measure string) chartLine 
 // lines.
 const (
 	chartWidth, chartHeight = 720.0, 400.0
-	plotLeft, plotRight     = 70.0, 560.0
+	plotLeft, plotRight     = 70.0, 540.0
 	plotTop, plotBottom     = 50.0, 340.0
 	nameGap                 = 18.0
+	tickGap                 = 45.0
 	ticksMost               = 6
 	chartStyle              = `svg{font:13px system-ui,sans-serif;--ink:#1f2328;--soft:#6e7781;--grid:#d8dee4;--brood:#0a62c9;--postfix:#c2410c;--limit:#6e7781}
 @media(prefers-color-scheme:dark){svg{--ink:#e6edf3;--soft:#9198a1;--grid:#30363d;--brood:#58a6ff;--postfix:#fb923c;--limit:#9198a1}}
 text{fill:var(--ink)}.soft{fill:var(--soft)}.title{font-size:15px;font-weight:600}.grid{stroke:var(--grid)}.axis{stroke:var(--soft)}
-.line{fill:none;stroke-width:2.5;stroke-linejoin:round}.brood{stroke:var(--brood)}.postfix{stroke:var(--postfix)}.limit{stroke:var(--limit);stroke-dasharray:5 4}
-circle{stroke:none}.dbrood{fill:var(--brood)}.dpostfix{fill:var(--postfix)}.dlimit{fill:var(--limit)}.bar{stroke-dasharray:none;stroke-width:1.2;opacity:.7}`
+.line{fill:none;stroke-width:2.5;stroke-linejoin:round}.brood{stroke:var(--brood)}.postfix{stroke:var(--postfix)}.limit{stroke:var(--limit);stroke-width:1.5;stroke-dasharray:5 4}
+circle{stroke:none}circle.dlimit{display:none}.dbrood{fill:var(--brood)}.dpostfix{fill:var(--postfix)}.dlimit{fill:var(--limit)}.bar{stroke-dasharray:none;stroke-width:6;stroke-linecap:round;opacity:.25}`
 )
 
 // svg draws the chart. It needs no script, and follows the reader's colours.
@@ -84,11 +86,13 @@ func (c *chart) svg() []byte {
 		chartWidth, chartHeight, html.EscapeString(c.title))
 	fmt.Fprintf(&b, "<style>%s</style>\n", chartStyle)
 	text(&b, plotLeft, 26, "start", "title", c.title)
+	text(&b, plotRight, 26, "end", "soft", c.better)
 	c.axes(&b)
 	names := c.namePlaces()
 	for i, l := range c.lines {
 		c.draw(&b, &l)
-		text(&b, plotRight+12, names[i]+4, "start", "d"+l.class, l.name)
+		last := l.ys[len(l.ys)-1].median
+		text(&b, plotRight+8, names[i]+4, "start", "d"+l.class, l.name+" "+short(last))
 	}
 	b.WriteString("</svg>\n")
 	return b.Bytes()
@@ -102,17 +106,19 @@ func (c *chart) axes(b *bytes.Buffer) {
 		text(b, plotLeft-8, at+4, "end", "soft", strconv.FormatFloat(y, 'g', -1, 32))
 	}
 	fmt.Fprintf(b, `<path class="axis" d="M%g %gH%g"/>`+"\n", plotLeft, plotBottom, plotRight)
-	for _, x := range c.xs {
+	for i, x := range c.xs {
 		at := c.x(x)
 		fmt.Fprintf(b, `<path class="axis" d="M%.1f %gv5"/>`+"\n", at, plotBottom)
-		text(b, at, plotBottom+20, "middle", "soft", strconv.Itoa(x))
+		if i == len(c.xs)-1 || c.x(c.xs[i+1])-at > tickGap {
+			text(b, at, plotBottom+20, "middle", "soft", strconv.Itoa(x))
+		}
 	}
 	text(b, (plotLeft+plotRight)/2, plotBottom+42, "middle", "", c.xLabel+" (logarithmic)")
 	middle := (plotTop + plotBottom) / 2
 	fmt.Fprintf(b, `<text transform="translate(18 %g) rotate(-90)" text-anchor="middle">%s</text>`+"\n", middle, html.EscapeString(c.yLabel))
 }
 
-// draw is a line through the medians, with the quartiles as bars.
+// draw is a line through the medians, with the quartiles as shades.
 func (c *chart) draw(b *bytes.Buffer, l *chartLine) {
 	path := ""
 	for i, s := range l.ys {
@@ -121,7 +127,7 @@ func (c *chart) draw(b *bytes.Buffer, l *chartLine) {
 			verb = "M"
 		}
 		path += fmt.Sprintf("%s%.1f %.1f", verb, x, c.y(s.median))
-		fmt.Fprintf(b, `<path class="bar %s" d="M%.1f %.1fV%.1f"/><circle class="d%[1]s" cx="%.1[2]f" cy="%.1[5]f" r="3.5"/>`+"\n",
+		fmt.Fprintf(b, `<path class="bar %s" d="M%.1f %.1fV%.1f"/><circle class="d%[1]s" cx="%.1[2]f" cy="%.1[5]f" r="4"/>`+"\n",
 			l.class, x, c.y(s.low), c.y(s.high), c.y(s.median))
 	}
 	fmt.Fprintf(b, `<path class="line %s" d="%s"/>`+"\n", l.class, path)
