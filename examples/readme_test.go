@@ -103,3 +103,35 @@ func TestReadme(t *testing.T) {
 		})
 	}
 }
+
+// TestShortestWorker has the Perl worker of docs/worker.md serve in a pool of
+// brood.toml, as it stands there.
+func TestShortestWorker(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../docs/worker.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, worker, _ := strings.Cut(string(text), "\n```perl\n")
+	worker, _, found := strings.Cut(worker, "```\n")
+	if !found {
+		t.Fatal("docs/worker.md has no worker in Perl")
+	}
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "hello"), []byte(worker), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	d := start(t, dir, `
+[service.hello]
+listen = ["tcp://127.0.0.1:7000"]
+command = ["perl", "hello"]
+protocol = "postfix"
+idle = "60s"
+`)
+	for range 3 {
+		if line, err := d.connect().answers.ReadString('\n'); err != nil || line != "hello\n" {
+			t.Errorf("a client got %q, %v; the log:\n%s", line, err, d.said())
+		}
+	}
+	d.counted(0)
+}
