@@ -42,14 +42,17 @@ type Finding struct {
 
 // Why tells the story of a service. The findings may be nil.
 func (s *Service) Why(p *Picture, findings []Finding) Story {
-	health, _ := s.Health(p)
+	health, reason := s.Health(p)
 	st := Story{Service: s.Title(p), State: s.State(p), Health: health}
 	c := s.trouble(p, st.State)
 	if r := p.Reload; r != nil && r.Refused != nil && st.Health == Ready {
 		c = refused(p, r)
 	}
 	c.confirm(findings)
-	if c.text == "" {
+	switch {
+	case c.text == "" && health != Ready:
+		c.text = reason
+	case c.text == "":
 		c = foreseen(findings)
 	}
 	st.Cause = stop(st.Service + " " + st.State.phrase() + c.clause(s))

@@ -107,6 +107,21 @@ var sayings = []saying{
 		do:      "install $1 for the interpreter that runs it, or name the one of its virtual environment in command",
 	},
 	{
+		pattern: regexp.MustCompile(`Can't locate (\S+) in @INC`),
+		cause:   "the Perl module $1 is not found",
+		do:      "install it, or set PERL5LIB in env",
+	},
+	{
+		pattern: regexp.MustCompile(`cannot load such file -- (\S+)`),
+		cause:   "the Ruby library $1 is not found",
+		do:      "install the gem for the interpreter that runs it (bundle install), or set GEM_HOME in env",
+	},
+	{
+		pattern: regexp.MustCompile(`Could not find or load main class (\S+)`),
+		cause:   "the Java class $1 is not found",
+		do:      "correct the class path in command or in CLASSPATH",
+	},
+	{
 		pattern: regexp.MustCompile(`Cannot find (?:module|package) '([^']+)'`),
 		cause:   "the module $1 is not found",
 		do:      "install it where the program is (npm install), or correct directory",
