@@ -343,3 +343,12 @@ func TestKillsFile(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestTheFirstWorkersAreTimed: the timers of a pool that begins with births are
+// those of its last step.
+func TestTheFirstWorkersAreTimed(t *testing.T) {
+	w := startNative(t, planOf(systemdOf(t, "s", "never-ready", pool.Policy{
+		Limit: 1, Min: 1, Ready: true, StartTimeout: 100 * pool.Millisecond, MaxAge: 3600 * pool.Second, Throttle: 600 * pool.Second,
+	})))
+	w.scored("s", "it is ended", func(sv *scoreboard.Service) bool { return sv.Counts.Deaths.Killed == 1 })
+}

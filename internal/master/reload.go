@@ -76,6 +76,11 @@ func (m *Master) life(s *service) *pool.Pool {
 		if s.paused {
 			s.pool.Step(m.now(), pool.Event{Kind: pool.Paused})
 		}
+		if !m.stepping {
+			// What follows from its first births waits its turn in there.
+			m.step(s, pool.Event{Kind: pool.Started})
+			return s.pool
+		}
 		for _, a := range s.pool.Step(m.now(), pool.Event{Kind: pool.Started}) {
 			m.perform(s, &a)
 		}
