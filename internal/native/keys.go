@@ -107,7 +107,7 @@ var poolKeys = []*key{
 	{
 		name: "workers.spare", kind: kindCount, preset: "0", max: workersMax, only: notInetd,
 		also: []string{"idle_workers", "min_spare", "spares"},
-		doc:  "How many idle ones are kept ready for the next clients.",
+		doc:  "How many idle ones are kept ready for the next clients. Of workers that do not tell, nobody knows who is idle: then it is a floor, as min is.",
 		put:  func(d *draft, v value) { d.service.Workers.Spare = int(v.num) },
 	},
 	{
