@@ -1,6 +1,8 @@
 package listen
 
 import (
+	"errors"
+	"os"
 	"path/filepath"
 	"strconv"
 	"testing"
@@ -27,8 +29,35 @@ func BenchmarkWaitingUnix(b *testing.B) {
 	}
 }
 
-// BenchmarkPowers takes on the ids of a folder's owner, for which a thread is
-// born.
+// BenchmarkChange opens a thousand sockets in somebody else's folder and takes
+// them away again.
+func BenchmarkChange(b *testing.B) {
+	const owner = 4711
+	dir := filepath.Join(b.TempDir(), "private")
+	if err := errors.Join(os.Mkdir(dir, 0o700), os.Chown(dir, owner, owner)); err != nil {
+		b.Fatal(err)
+	}
+	want := make([]plan.Endpoint, 1000)
+	for i := range want {
+		want[i] = unixEndpoint(filepath.Join(dir, strconv.Itoa(i)))
+		want[i].UID, want[i].GID, want[i].AsOwner = owner, owner, true
+	}
+	s := &Set{}
+	b.ReportAllocs()
+	for b.Loop() {
+		for _, endpoints := range [][]plan.Endpoint{want, nil} {
+			c, errs := s.Prepare(endpoints)
+			if len(errs) > 0 {
+				b.Fatal(errs[0])
+			}
+			if err := c.Commit(); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+}
+
+// BenchmarkPowers takes on the ids of a folder's owner and gives them back.
 func BenchmarkPowers(b *testing.B) {
 	power := ids{uid: 4711, gid: 4711}
 	for b.Loop() {

@@ -52,3 +52,16 @@ func TestTimerHeapRingsTheNearestFirst(t *testing.T) {
 		}
 	})
 }
+
+// BenchmarkRings moves the ring of one of a thousand services.
+func BenchmarkRings(b *testing.B) {
+	var h timerHeap
+	services := make([]service, 1000)
+	for i := range services {
+		h.set(&services[i], pool.Time(i+1))
+	}
+	b.ReportAllocs()
+	for at := pool.Time(1000); b.Loop(); at++ {
+		h.set(&services[at%1000], at)
+	}
+}
