@@ -1,7 +1,6 @@
 package scoreboard
 
 import (
-	"regexp"
 	"strconv"
 	"strings"
 )
@@ -289,15 +288,14 @@ func (s *Service) asUser() string {
 	return " as " + s.User
 }
 
-// causeFormat is the text of a failed step: "cannot STEP: REASON".
-var causeFormat = regexp.MustCompile(`^cannot (.+?): (.+)$`)
-
+// parseCause takes the text of a failed step apart: "cannot STEP: REASON".
 func parseCause(text string) (step, reason string) {
-	m := causeFormat.FindStringSubmatch(text)
-	if m == nil {
+	rest, ok := strings.CutPrefix(text, "cannot ")
+	step, reason, found := strings.Cut(rest, ": ")
+	if !ok || !found {
 		return "", text
 	}
-	return m[1], m[2]
+	return step, reason
 }
 
 // quoteMost is how much of a line is repeated.
