@@ -205,7 +205,8 @@ func TestHalfRequests(t *testing.T) {
 	}
 	for range 50 {
 		conn := dialRaw(t, path)
-		conn.say(goodLine[:20])
+		// There may be too many of them for a while, and this one is not let in.
+		_, _ = io.WriteString(conn, goodLine[:20])
 		conn.Close()
 	}
 	eventually(t, "there is room again", func() bool {
