@@ -355,3 +355,36 @@ func TestVsock(t *testing.T) {
 		t.Error("somebody waits")
 	}
 }
+
+// Where the kernel gives the batch no umask of its own, files get their mode
+// all the same, and are open to nobody else before.
+func TestModeWithSharedUmask(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the short tests need neither root nor Postfix")
+	}
+	s := newSet(t)
+	change(t, s) // the thread's own umask is known from here on
+	own := batch.umask
+	if own == sharedUmask {
+		t.Fatal("the thread has no umask of its own")
+	}
+	for _, umask := range []int{own, sharedUmask} {
+		batch.umask = umask
+		var want []plan.Endpoint
+		for i, mode := range []uint32{0o600, 0o666, 0o620, 0o222} {
+			e := unixEndpoint(filepath.Join(t.TempDir(), "s"))
+			e.Mode = mode
+			if i%2 == 1 {
+				e.Network = plan.NetFifo
+			}
+			want = append(want, e)
+		}
+		change(t, s, want...)
+		for _, e := range want {
+			if got := modeOf(t, e.Path); got != e.Mode {
+				t.Errorf("umask %d: mode %o, not %o", umask, got, e.Mode)
+			}
+		}
+	}
+	batch.umask = own
+}
