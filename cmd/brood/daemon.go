@@ -156,15 +156,45 @@ func (d *daemon) order(ctx context.Context, req control.Request, into any) error
 
 // picture asks for one. Of a single service it has that one only.
 func (d *daemon) picture(ctx context.Context, req control.Request) (*scoreboard.Picture, error) {
-	p := &scoreboard.Picture{}
 	req.Do = control.VerbPicture
-	if err := d.ask(ctx, req, p); err != nil {
+	p, err := d.drawn(ctx, req)
+	if err != nil {
 		return nil, err
 	}
 	for i := range p.Services {
 		p.Services[i].User = inspect.UserName(p.Services[i].User)
 	}
 	return p, nil
+}
+
+const (
+	// busyTries is how often a daemon is asked that is too busy to draw itself,
+	// busyPause how long it is left alone in between.
+	busyTries = 20
+	busyPause = 100 * time.Millisecond
+)
+
+// drawn is a picture with services. A daemon that is busy may have none at the
+// moment, not even an old one.
+func (d *daemon) drawn(ctx context.Context, req control.Request) (*scoreboard.Picture, error) {
+	for tries := 1; ; tries++ {
+		p := &scoreboard.Picture{}
+		if err := d.ask(ctx, req, p); err != nil {
+			return nil, err
+		}
+		switch {
+		case p.Stale == 0 || len(p.Services) > 0:
+			return p, nil
+		case tries == busyTries:
+			return nil, fmt.Errorf("broodd (pid %d) is busy or hangs: its loop has not answered for %s; ask again, or look at it: top -H -p %d",
+				p.PID, scoreboard.Span(p.Stale), p.PID)
+		}
+		select {
+		case <-time.After(busyPause):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
 }
 
 // follow sends a request that is answered by many lines.

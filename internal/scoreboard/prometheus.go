@@ -96,6 +96,7 @@ func (e *exposition) daemon(p *Picture) {
 		e.sample("brood_health", label("state", string(h)), truth(h == health))
 	}
 	e.one("brood_start_time_seconds", "gauge", "When the daemon was started, since the Unix epoch.", seconds(p.Started))
+	e.one("brood_stale_seconds", "gauge", "For how long the event loop has not answered; 0 for figures of this moment.", seconds(p.Stale))
 	e.one("brood_closing", "gauge", "1 while the daemon is being stopped.", truth(p.Closing))
 	e.one("brood_cpu_seconds_total", "counter", "Processor time of the daemon itself.", seconds(p.CPU))
 	e.one("brood_memory_bytes", "gauge", "Proportional set size of the daemon itself.", whole(p.Memory))

@@ -94,6 +94,9 @@ const (
 	// slowAccept is how long a client waits for one of the workers that there
 	// may be until that is called a fault.
 	slowAccept = second
+	// hangs is for how long the loop does not answer until that is called a
+	// fault.
+	hangs = 5 * second
 	// fresh is how long ago a failure counts against a service that goes on.
 	fresh = minute
 )
@@ -144,12 +147,16 @@ func (s *Service) heldBack(state State) (Health, string) {
 }
 
 // Health of the whole, and the reasons if it is not ready. It fails when an
-// essential service does, when all do, and when the daemon is being stopped;
+// essential service does, when all do, when the daemon is being stopped, and when
+// its loop has not answered for some seconds;
 // it is degraded when any service is not ready. Those that are leaving do not
 // count.
 func (p *Picture) Health() (Health, []string) {
-	if p.Closing {
+	switch {
+	case p.Closing:
 		return Failing, []string{"brood is being stopped"}
+	case p.Stale >= hangs:
+		return Failing, []string{"the daemon's loop has not answered for " + Span(p.Stale)}
 	}
 	whole, counted, failing := Ready, 0, 0
 	var reasons []string

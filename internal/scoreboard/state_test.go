@@ -56,6 +56,12 @@ func TestHealthOfTheWhole(t *testing.T) {
 	good, bad := Service{Name: "a"}, Service{Name: "b", GaveUp: true}
 	vital, poor := Service{Name: "c", GaveUp: true, Essential: true}, Service{Name: "d", Deaf: 1, Idle: 1, Essential: true}
 	gone := Service{Name: "e", Removed: true}
+	if health, _ := (&Picture{Stale: 6 * second, Services: []Service{good}}).Health(); health != Failing {
+		t.Errorf("a loop that hangs is %s", health)
+	}
+	if health, _ := (&Picture{Stale: second, Services: []Service{good}}).Health(); health != Ready {
+		t.Errorf("a loop that is busy is %s", health)
+	}
 	for _, row := range []struct {
 		what     string
 		services []Service

@@ -159,6 +159,9 @@ func Head(p *scoreboard.Picture, l Look) string {
 		source += ", reloaded " + scoreboard.Span(p.At-p.Reload.At) + " ago"
 	}
 	b.WriteString(l.paint(faint, l.cut(source, l.Width)) + "\n")
+	if p.Stale > 0 {
+		b.WriteString(l.paint(alarm, "BUSY: broodd has not answered for "+scoreboard.Span(p.Stale)) + "; this is how it was before\n")
+	}
 	if p.Closing {
 		b.WriteString(l.paint(alarm, "BEING STOPPED: workers finish their clients"+until(p)) + "\n")
 	}

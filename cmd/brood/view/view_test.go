@@ -84,7 +84,7 @@ func TestStatus(t *testing.T) {
 func TestStatusShouts(t *testing.T) {
 	p := example(t)
 	p.Reload = &scoreboard.Reload{At: p.At - 5e9, Refused: []string{"/etc/brood/brood.toml:4:1: error: a service has no key \"max_uses\"; write max_use"}}
-	p.Closing, p.Deadline = true, p.At+9e9
+	p.Closing, p.Deadline, p.Stale = true, p.At+9e9, 7e9
 	text := Status(p, Look{Width: 80, Unicode: true}, false)
 	fits(t, 80, text)
 	golden(t, "status-refused.txt", text)
