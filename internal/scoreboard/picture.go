@@ -127,8 +127,8 @@ type Service struct {
 	// Wait is from the moment when a client was seen waiting to the moment when
 	// a worker said that it had taken it; Job how long a worker was busy. Both
 	// only where the protocol tells.
-	Wait Histogram `json:"wait"`
-	Job  Histogram `json:"job"`
+	Wait Histogram `json:"wait,omitzero"`
+	Job  Histogram `json:"job,omitzero"`
 	// CPU is what all its workers have used, the dead and the living; Memory is
 	// the proportional set size of the living. Both 0 when the picture was asked
 	// for without them.
