@@ -80,8 +80,9 @@ func (m *Master) beginner(d *drain, patience time.Duration) func(*service) error
 }
 
 // drainOne has a service serve nobody any more, but for those who are being
-// served. Time that an operator gives goes before that of the configuration.
+// served.
 func (m *Master) drainOne(s *service, patience time.Duration) {
+	m.catchUp(s)
 	s.drained = true
 	if s.pool == nil {
 		s.watched = false
@@ -91,6 +92,15 @@ func (m *Master) drainOne(s *service, patience time.Duration) {
 	m.drainPool(s, patience)
 }
 
+// catchUp takes what workers have said and was not read yet: who has just told that
+// it has a client must not be held to be free.
+func (m *Master) catchUp(s *service) {
+	m.readNotify()
+	m.readStatus(s)
+}
+
+// drainPool drains what there is of workers. Time that an operator gives goes
+// before that of the configuration.
 func (m *Master) drainPool(s *service, patience time.Duration) {
 	span := m.opts.Drain
 	if patience > 0 {

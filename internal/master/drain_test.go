@@ -187,7 +187,7 @@ func TestDeadlineOfDrainCutsOff(t *testing.T) {
 	policy := pool.Policy{Limit: 5, Stop: pool.Stopping{Signal: 15, Timeout: 20 * pool.Second, Drain: pool.Millisecond}}
 	w := startNative(t, planOf(systemdOf(t, "s", "systemd", policy)))
 	slow, slower, quick := w.served(w.connect("s")), w.served(w.connect("s")), w.served(w.connect("s"))
-	d := w.drain("s", 2*time.Second)
+	d := w.drain("s", 2*time.Second) // all have told that they are busy, whether it was read or not
 	d.leaves(t, 3)
 	quick.Close()
 	p := d.leaves(t, 2)
@@ -233,6 +233,33 @@ func TestDrainOfAllEndsTheDaemon(t *testing.T) {
 	}
 	sig := <-w.ended
 	w.ended <- sig
+}
+
+// TestRemovedServiceIsDrained takes a service of brood.toml out of the
+// configuration while a worker has a client.
+func TestRemovedServiceIsDrained(t *testing.T) {
+	stays := systemdOf(t, "stays", "systemd", pool.Policy{Limit: 5})
+	w := startNative(t, planOf(stays, systemdOf(t, "goes", "systemd", pool.Policy{Limit: 5})))
+	busy := w.served(w.connect("goes"))
+	w.eventually("it is busy", func() bool { return w.view("goes").Taken == 1 })
+	w.configure(copyOf(stays))
+	_, err := w.m.Reload(within(t), operator, "")
+	w.do(err)
+	if _, err := net.Dial("unix", w.dir+"/goes"); err == nil {
+		t.Error("a new client gets in")
+	}
+	p, err := w.m.Picture(within(t), PictureOptions{})
+	w.do(err)
+	if len(p.Services) != 2 || !p.Services[1].Removed || p.Services[1].Retiring != 1 {
+		t.Errorf("%+v", p.Services)
+	}
+	w.do(syscall.Kill(busy.pid, 0))
+	busy.Close()
+	w.gone(fmt.Sprint(busy.pid))
+	w.eventually("it is forgotten", func() bool {
+		p, err := w.m.Picture(within(t), PictureOptions{})
+		return err == nil && len(p.Services) == 1
+	})
 }
 
 // inetOf is a service of master.cf that clients of other machines can reach.

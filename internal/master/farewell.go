@@ -28,6 +28,11 @@ func (m *Master) farewell(why os.Signal, given time.Duration) {
 	})
 	m.logFarewell(why, span)
 	m.closeSockets()
+	for _, s := range m.services {
+		if s.pool != nil {
+			m.catchUp(s)
+		}
+	}
 	for _, p := range m.plan.Services {
 		s := m.services[p.Key]
 		delete(m.services, p.Key)
