@@ -51,7 +51,7 @@ func TestCommands(t *testing.T) {
 	d := serving(t, program, "workers.max = 2", script("read x"), nil)
 	d.becomes("web", "busy", func(s *scoreboard.Service, _ *scoreboard.Picture) bool { return s.Busy == 1 })
 	d.says(0, "", "status", "--wait", "ready")
-	d.says(0, "web", "status")
+	d.says(0, "web", "status", "--config", d.dir)
 	d.says(0, "A reload would change nothing", "plan")
 	d.rewritten("brood.toml", "workers.max = 2", "workers.max = 3")
 	d.says(2, "workers.max: 3, was 2", "plan")
@@ -105,7 +105,7 @@ func TestPostfixCommands(t *testing.T) {
 			return s.Counts.Births > 0 && s.Counts.Clients > 0
 		})
 	}
-	d.says(0, "postfix", "status")
+	d.says(0, "postfix", "status", "--config", d.dir+"/conf")
 	d.says(0, "nothing is wrong", "why", "qmgr")
 	d.says(0, "would change nothing", "plan")
 	d.rewritten("conf/master.cf", "unix - - n - 0 bounce", "unix - - n - 7 bounce")
