@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -207,5 +208,31 @@ func TestLimits(t *testing.T) {
 	text := fmt.Sprint(found)
 	if !strings.Contains(text, "4242 has 0 processes and threads now.") {
 		t.Error(text)
+	}
+}
+
+// TestHung looks at a process that sleeps.
+func TestHung(t *testing.T) {
+	cmd := exec.Command("sleep", "3600")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _, _ = cmd.Process.Kill(), cmd.Wait() }()
+	pid := int32(cmd.Process.Pid)
+	for _, row := range []struct {
+		worker scoreboard.Worker
+		told   bool
+	}{
+		{scoreboard.Worker{PID: pid, State: "deaf"}, true},
+		{scoreboard.Worker{PID: pid, State: "busy", Busy: 1}, true},
+		{scoreboard.Worker{PID: pid, State: "busy", Busy: 200e9}, false},
+		{scoreboard.Worker{PID: pid, State: "idle"}, false},
+		{scoreboard.Worker{PID: 1 << 30, State: "deaf"}, false},
+	} {
+		s := scoreboard.Service{Workers: []scoreboard.Worker{row.worker}}
+		text := fmt.Sprint(Service(&scoreboard.Picture{PID: 1, At: 201e9}, &s))
+		if got := strings.Contains(text, fmt.Sprintf("Worker %d is in the state ", pid)); got != row.told {
+			t.Errorf("%+v: %s", row.worker, text)
+		}
 	}
 }

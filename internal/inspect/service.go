@@ -31,6 +31,7 @@ func Service(p *scoreboard.Picture, s *scoreboard.Service) []scoreboard.Finding 
 	in.addresses()
 	in.files()
 	in.limits()
+	in.hung()
 	if len(in.found) == 0 && in.at != "" {
 		in.found = append(in.found, scoreboard.Finding{
 			About: "program",

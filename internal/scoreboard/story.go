@@ -31,7 +31,7 @@ const Hidden = "(for operators only)"
 // Finding is one thing that an inspection of the machine has found.
 type Finding struct {
 	// About is what was looked at: "program", "interpreter", "library",
-	// "directory", "user", "port", "file" or "limit".
+	// "directory", "user", "port", "file", "limit" or "worker".
 	About string `json:"about"`
 	// Wrong tells that it alone would explain a failure.
 	Wrong bool `json:"wrong"`
@@ -190,7 +190,7 @@ func (s *Service) hung() cause {
 		}
 	}
 	if len(pids) > 0 {
-		c.proof = "It is not counted on any more: worker " + join(pids) + "."
+		c.proof = "Brood does not count on it any more: worker " + join(pids) + "."
 	}
 	return c
 }

@@ -212,6 +212,39 @@ var because = []struct {
 		says:     []string{"probably because /etc/web.conf"},
 	},
 	{
+		name: "given-up",
+		service: func() Service {
+			s := throttled(Death{PID: 420, Exit: 1, Age: millisecond, Words: []string{"no licence"}})
+			s.GaveUp, s.OnGiveUp, s.ThrottledUntil, s.Failures = true, "hold", 0, 10
+			return s
+		},
+		says: []string{"web has given up: a worker gave up with exit status 1", "no licence"},
+	},
+	{
+		name:    "paused",
+		service: func() Service { return Service{Paused: true, Queue: 4, QueueAge: 3 * second} },
+		says:    []string{"web is paused: an operator has paused it"},
+	},
+	{
+		name: "hung",
+		service: func() Service {
+			return Service{Deaf: 2, Queue: 4, QueueAge: 3 * second, Workers: []Worker{{PID: 31, State: "deaf"}, {PID: 32, State: "deaf"}}}
+		},
+		says: []string{"web hangs: 2 workers hang", "worker 31 and 32"},
+	},
+	{
+		name: "socket-directory-gone",
+		service: func() Service {
+			return Service{Missing: true, MissingWhy: "cannot bind /run/web/web.sock: no such file or directory", Listen: []Address{{Address: "unix:///run/web/web.sock"}}}
+		},
+		says: []string{"web does not listen: the directory of its socket does not exist (/run/web/web.sock)"},
+	},
+	{
+		name:    "below-a-ceiling",
+		service: func() Service { return Service{Waiting: true, Busy: 1, Queue: 4, QueueAge: 3 * second} },
+		says:    []string{"a limit over several services is reached, and 4 clients wait"},
+	},
+	{
 		name:     "foreseen",
 		service:  func() Service { return Service{Idle: 1, Counts: Counts{Births: 1}} },
 		findings: []Finding{{"program", true, "The program /srv/web/bin/web does not exist.", ""}},
