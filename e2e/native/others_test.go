@@ -251,6 +251,7 @@ command = ["sh", "-c", "read -r x && echo served by $$"]
 protocol = "inetd"
 workers.max = 100
 start.ramp = 100
+backoff.max = "1s"
 `, n), nil)
 	d.underLimits("ulimit -n 48")
 	d.run()
