@@ -45,6 +45,7 @@ func (m *Master) mourn(w *worker, d *child.Death) {
 	s, f := w.service, w.service.figured()
 	c, _ := s.pool.Child(w.pid)
 	now := m.now()
+	m.timed = false // what follows from it comes after it
 	f.cpu += d.Usage.Utime.Nano() + d.Usage.Stime.Nano()
 	f.death = scoreboard.Death{
 		At: int64(now), PID: w.pid, Generation: w.generation, Limit: w.limit.String(),

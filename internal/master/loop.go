@@ -22,7 +22,9 @@ func (m *Master) Run() os.Signal {
 		select {
 		case events := <-m.poller.ready:
 			m.turn()
+			m.at, m.timed = m.figures.began, true // the first step is now
 			m.readable(events)
+			m.timed = false
 			m.poller.resume <- struct{}{}
 		case s := <-m.signals:
 			m.turn()
@@ -210,7 +212,10 @@ func (m *Master) step(s *service, ev pool.Event) {
 		if q.service.drained && q.service.pool == nil {
 			continue // it came too late
 		}
-		m.at = m.now()
+		if !m.timed {
+			m.at = m.now()
+		}
+		m.timed = false
 		actions := m.life(q.service).Step(m.at, q.event)
 		q.service.count(&q.event, m.at)
 		m.noteStep(q.service, &q.event, m.at)

@@ -118,6 +118,7 @@ type Master struct {
 	countAfter pool.Time // no count of clients before
 
 	at      pool.Time // of the step at hand, or the last
+	timed   bool      // at is that of the step to come
 	figures loopFigures
 	journal journal
 	kills   kernelKills
