@@ -25,7 +25,9 @@ func completionCommand() *cobra.Command {
 		Use:   "completion SHELL",
 		Short: "Write what teaches a shell to complete these commands",
 		Long: `completion writes the script with which a shell completes brood's commands and
-options. SHELL is one of ` + strings.Join(known, ", ") + `.`,
+options, and the names of the services that the daemon has at that moment. SHELL
+is one of ` + strings.Join(known, ", ") + `. That of bash needs the package
+bash-completion.`,
 		Example: `  source <(brood completion bash)                          for this shell
   brood completion bash >/etc/bash_completion.d/brood      for all, as root
   brood completion fish >~/.config/fish/completions/brood.fish
