@@ -101,6 +101,7 @@ func (s *Set) Prepare(want []plan.Endpoint) (c *Change, errs []error) {
 func (s *Set) prepare(want []plan.Endpoint) (*Change, []error) {
 	s.changing = true
 	c := &Change{set: s, want: make(map[identity]*Socket, len(want))}
+	makeRoom(len(want) - len(s.open))
 	restore := s.shareOverlapping(want)
 	defer restore()
 	var errs []error
@@ -119,6 +120,25 @@ func (s *Set) prepare(want []plan.Endpoint) (*Change, []error) {
 		}
 	}
 	return c, nil
+}
+
+// makeRoom has the kernel enlarge our table of descriptors once, for n more. It
+// would do so each time that the table is full, and as other threads may be
+// looking into it, have us wait each time until none does: 10 ms and more, see
+// expand_fdtable in fs/file.c. That it fails is of no consequence.
+func makeRoom(n int) {
+	const tableSmall = 256
+	if n < tableSmall {
+		return
+	}
+	fd, err := unix.Open("/", unix.O_PATH|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return
+	}
+	defer func() { _ = unix.Close(fd) }()
+	if high, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, fd+n); err == nil {
+		_ = unix.Close(high)
+	}
 }
 
 func (c *Change) prepare(e plan.Endpoint) error {
