@@ -100,6 +100,9 @@ func (d *daemon) run() error {
 	if err := d.makeRuntime(d.config); err != nil {
 		return err
 	}
+	if err := d.lockConfig(); err != nil {
+		return err
+	}
 	m, err := master.New(d.options())
 	if err != nil {
 		return err

@@ -374,3 +374,42 @@ func TestFullDiskForLogs(t *testing.T) {
 		return strings.Contains(string(b), "log lines were lost")
 	})
 }
+
+// TestStartedTwice starts another broodd with the same file. It refuses, and the
+// sockets of the first stay as they are.
+func TestStartedTwice(t *testing.T) {
+	toml := `
+[service.web]
+listen = ["unix://{dir}/sock"]
+command = ["sh", "-c", "read -r x && echo served by $$"]
+protocol = "inetd"
+`
+	d := start(t, toml, nil)
+	ask := func(d *daemon) {
+		t.Helper()
+		c, err := net.Dial("unix", filepath.Join(d.dir, "sock"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		if _, err := askAt(c, ""); err != nil {
+			t.Error(err)
+		}
+	}
+	second := prepare(t, toml, nil)
+	second.cmd.Dir = d.dir
+	second.run()
+	if err := <-second.end; err == nil {
+		t.Error("it ends well")
+	}
+	second.gone = true
+	second.logged(fmt.Sprintf("another broodd serves brood.toml already, process %d; stop it first", d.cmd.Process.Pid))
+	ask(d)
+	// Once the first is gone, however that was, the next may start.
+	d.kill()
+	next := prepare(t, toml, nil)
+	next.cmd.Dir, next.dir = d.dir, d.dir
+	next.run()
+	next.logged("daemon started")
+	ask(next)
+}
