@@ -127,6 +127,8 @@ func newMemoryGroup(t *testing.T) (dir, limit string) {
 	root, file := "/sys/fs/cgroup", "memory.max"
 	if _, err := os.Stat(root + "/cgroup.controllers"); err != nil {
 		root, file = "/sys/fs/cgroup/memory", "memory.limit_in_bytes"
+	} else {
+		must(t, os.WriteFile(root+"/cgroup.subtree_control", []byte("+memory"), 0))
 	}
 	dir, err := os.MkdirTemp(root, "brood-why-")
 	must(t, err)
