@@ -28,7 +28,7 @@ type PictureOptions struct {
 
 // shows tells whether a service is to be shown.
 func (o *PictureOptions) shows(s *plan.Service) bool {
-	return o.Service == "" || o.Service == s.Name || o.Service == s.Key
+	return o.Service == "" || o.Service == s.Name || meansAlone(o.Service, s)
 }
 
 // drawMost is how long the loop is waited for. Whoever asks how things are wants

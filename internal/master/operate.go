@@ -313,7 +313,7 @@ const choicesMost = 12
 func one(list []*plan.Service, name string) (*plan.Service, error) {
 	var found []*plan.Service
 	for _, s := range list {
-		if s.Key == name || withType(s) == name {
+		if meansAlone(name, s) {
 			return s, nil
 		}
 		if s.Name == name {
@@ -329,12 +329,19 @@ func one(list []*plan.Service, name string) (*plan.Service, error) {
 	return nil, refuse(ErrAmbiguous, "several services are called %q; write one of %s", name, choices(found, withType))
 }
 
+// transportWords are the types of master.cf.
+var transportWords = map[plan.Transport]string{
+	plan.Inet: "inet", plan.Unix: "unix", plan.Fifo: "fifo", plan.UnixDgram: "unix-dgram", plan.Pass: "pass",
+}
+
 // withType tells services of master.cf apart that have one name.
-func withType(s *plan.Service) string {
-	types := map[plan.Transport]string{
-		plan.Inet: "inet", plan.Unix: "unix", plan.Fifo: "fifo", plan.UnixDgram: "unix-dgram", plan.Pass: "pass",
-	}
-	return s.Name + "/" + types[s.Transport]
+func withType(s *plan.Service) string { return s.Name + "/" + transportWords[s.Transport] }
+
+// meansAlone tells whether a name, as an operator gives it, can mean no other
+// service: it is the key, or has the type as well.
+func meansAlone(name string, s *plan.Service) bool {
+	kind, typed := strings.CutPrefix(name, s.Name+"/")
+	return name == s.Key || typed && kind != "" && kind == transportWords[s.Transport]
 }
 
 func choices(list []*plan.Service, nameOf func(*plan.Service) string) string {
