@@ -11,9 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/prometheus/common/expfmt"
-	"github.com/prometheus/common/model"
-
 	"github.com/brood-project/brood/internal/scoreboard"
 )
 
@@ -71,27 +68,6 @@ func TestCommands(t *testing.T) {
 	d.says(1, "was cut off with its client at the deadline", "drain", "web", "--deadline", "100ms")
 	d.says(0, "web", "resume", "web")
 	d.says(1, "no service", "restart", "nobody")
-	d.prometheus(map[string]float64{`brood_births_total`: 1, `brood_clients_total`: 1})
-}
-
-// prometheus wants certain values of the one service that has them, from a text
-// that the format's own parser takes.
-func (d *daemon) prometheus(want map[string]float64) {
-	d.Helper()
-	out, err := d.brood("status", "--prometheus")
-	must(d, err)
-	parser := expfmt.NewTextParser(model.LegacyValidation)
-	families, err := parser.TextToMetricFamilies(strings.NewReader(out))
-	must(d, err)
-	for name, value := range want {
-		got := 0.0
-		for _, m := range families[name].GetMetric() {
-			got += m.GetCounter().GetValue()
-		}
-		if got != value {
-			d.Errorf("%s is %v, want %v", name, got, value)
-		}
-	}
 }
 
 // TestPostfixCommands asks the same of a Postfix that has had real mail.
