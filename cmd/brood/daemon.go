@@ -161,8 +161,16 @@ func (d *daemon) picture(ctx context.Context, req control.Request) (*scoreboard.
 	if err != nil {
 		return nil, err
 	}
+	names := map[string]string{} // The daemon tells users by number.
 	for i := range p.Services {
-		p.Services[i].User = inspect.UserName(p.Services[i].User)
+		user := &p.Services[i].User
+		if *user == "" {
+			continue
+		}
+		if _, known := names[*user]; !known {
+			names[*user] = inspect.UserName(*user)
+		}
+		*user = names[*user]
 	}
 	return p, nil
 }
