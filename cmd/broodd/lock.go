@@ -34,7 +34,7 @@ func (d *daemon) lockConfig() error {
 	path := filepath.Join(d.config.Brood.Runtime, lockName(config))
 	fd, err := unix.Open(path, unix.O_RDWR|unix.O_CREAT|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0o600)
 	if err != nil {
-		return fmt.Errorf("cannot open the lock %s: %w", path, err)
+		return fmt.Errorf("cannot open the lock %s: %w; set brood.runtime in %s", path, err, d.path)
 	}
 	if err := unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		defer unix.Close(fd)
@@ -45,14 +45,8 @@ func (d *daemon) lockConfig() error {
 		n, _ := unix.Pread(fd, holder, 0)
 		return fmt.Errorf("another broodd serves %s already, process %s; stop it first", d.path, strings.TrimSpace(string(holder[:max(n, 0)])))
 	}
-	// Who reads the number has seen that the lock is held.
-	err = unix.Ftruncate(fd, 0)
-	if err == nil {
-		_, err = unix.Pwrite(fd, fmt.Appendln(nil, os.Getpid()), 0)
-	}
-	if err != nil {
-		unix.Close(fd)
-		return fmt.Errorf("cannot write the lock %s: %w", path, err)
-	}
+	// The number is for the message above; on a full disk there is none.
+	_ = unix.Ftruncate(fd, 0)
+	_, _ = unix.Pwrite(fd, fmt.Appendln(nil, os.Getpid()), 0)
 	return nil
 }

@@ -65,6 +65,44 @@ func TestNotifyFlood(t *testing.T) {
 	}
 }
 
+// TestNotifyFloodOfAStranger has a process that is nobody's worker do the same,
+// as anybody on the machine could.
+func TestNotifyFloodOfAStranger(t *testing.T) {
+	n, good := port(t), port(t)
+	d := start(t, fmt.Sprintf(hostileToml, n, "say")+fmt.Sprintf(goodToml, good), nil)
+	d.served(n, "X_BROOD_STATE=idle")
+	environ := glob(t, fmt.Sprintf("/proc/%d/environ", d.workers()[0]))[0]
+	_, rest, _ := strings.Cut(environ, "NOTIFY_SOCKET=")
+	name, _, _ := strings.Cut(rest, "\x00")
+	alone := d.latency(good)
+	stop := make(chan struct{})
+	var flood sync.WaitGroup
+	defer flood.Wait()
+	defer close(stop)
+	flood.Go(func() {
+		c, err := net.Dial("unixgram", name)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer c.Close()
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				_, _ = c.Write([]byte("READY=1"))
+			}
+		}
+	})
+	beside := d.latency(good)
+	ratio := float64(beside) / float64(alone)
+	t.Logf("%v alone, %v beside a stranger's flood: %.2f times as long", alone, beside, ratio)
+	if ratio > 10 {
+		t.Errorf("births take %.1f times as long beside a stranger's flood", ratio)
+	}
+}
+
 // TestMainPidOfAnother has a worker name processes that are not its own as the
 // one to stop. None of them is.
 func TestMainPidOfAnother(t *testing.T) {

@@ -20,6 +20,10 @@ const (
 	// notifiesPerTurn bounds the time that workers can keep the loop to
 	// themselves.
 	notifiesPerTurn = 256
+	// searchesPerTurn bounds how often in that time the ancestors of a sender
+	// are looked up. Everybody on the machine may send, and a search takes as
+	// long as a hundred messages.
+	searchesPerTurn = 16
 	// notifyBuffer is how many bytes of messages wait for the loop.
 	notifyBuffer = 1 << 20
 	// ancestorsMost is how far a sender may be from the worker it speaks for.
@@ -81,18 +85,26 @@ func (m *Master) readNotify() {
 	if n == nil {
 		return
 	}
-	for range notifiesPerTurn {
+	searches, stranger := 0, int32(0)
+	for i := 0; i < notifiesPerTurn && searches < searchesPerTurn; i++ {
 		text, sender, files, ok := n.reader.read(n.source.fd)
 		if !ok {
 			return
 		}
-		m.notified(string(text), sender, files)
+		w := m.known(sender)
+		if w == nil && sender != stranger {
+			searches++
+			if w = m.speaker(sender); w == nil {
+				stranger = sender
+			}
+		}
+		m.notified(w, string(text), files)
 	}
 }
 
 // notified enters a message; from a process that is nobody's it is dropped.
-func (m *Master) notified(text string, sender int32, files []int) {
-	if w := m.speaker(sender); w != nil {
+func (m *Master) notified(w *worker, text string, files []int) {
+	if w != nil {
 		m.hear(w, text, files)
 		return
 	}
