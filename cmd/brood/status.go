@@ -94,11 +94,12 @@ func (o *statusOptions) run(ctx context.Context, cmd *cobra.Command, service str
 	case service == "":
 		_, err = fmt.Fprint(out, view.Status(p, look, o.all))
 	default:
-		for i, s := range p.Find(service) {
+		// The picture has those only that the daemon takes the name for.
+		for i := range p.Services {
 			if i > 0 {
 				fmt.Fprintln(out)
 			}
-			if _, err = fmt.Fprint(out, view.Service(p, s, look)); err != nil {
+			if _, err = fmt.Fprint(out, view.Service(p, &p.Services[i], look)); err != nil {
 				break
 			}
 		}
@@ -164,7 +165,8 @@ func (o *statusOptions) lacks(ctx context.Context, service string, wanted scoreb
 		return nil, nil
 	}
 	var all []string
-	for _, s := range p.Find(service) {
+	for i := range p.Services {
+		s := &p.Services[i]
 		if health, reason := s.Health(p); !health.AtLeast(wanted) {
 			all = append(all, s.Title(p)+": "+reason)
 		}

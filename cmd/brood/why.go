@@ -63,9 +63,12 @@ func (d *daemon) why(ctx context.Context, cmd *cobra.Command, service string, lo
 	if err != nil {
 		return err
 	}
-	services := p.Find(service)
-	if service == "" {
-		services = unwell(p)
+	services := unwell(p)
+	if service != "" {
+		services = services[:0]
+		for i := range p.Services { // those only that the daemon takes the name for
+			services = append(services, &p.Services[i])
+		}
 	}
 	stories := make([]scoreboard.Story, 0, len(services))
 	for _, s := range services {

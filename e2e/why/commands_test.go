@@ -83,6 +83,8 @@ func TestPostfixCommands(t *testing.T) {
 	}
 	d.says(0, "postfix", "status", "--config", d.dir+"/conf")
 	d.says(0, "nothing is wrong", "why", "qmgr")
+	d.says(0, "nothing is wrong", "why", "qmgr/unix")
+	d.says(0, "private/rewrite", "status", "rewrite/unix")
 	d.says(0, "would change nothing", "plan")
 	d.rewritten("conf/master.cf", "unix - - n - 0 bounce", "unix - - n - 7 bounce")
 	d.says(2, "bounce", "plan")
