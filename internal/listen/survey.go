@@ -41,6 +41,9 @@ func QueueOf(s *Socket) (Queue, bool) {
 	return Queue{Network: e.Network, Port: uint16(e.Port), Inode: s.inode}, e.Network == plan.NetTCP || e.Network == plan.NetUnix
 }
 
+// KeepsTime tells whether the kernel knows since when the clients wait.
+func (q *Queue) KeepsTime() bool { return q.Network == plan.NetTCP }
+
 // Survey asks the kernel about all listening sockets at once, which takes one
 // pass over its tables, however many there are, where Waiting takes one for each
 // socket. It knows sockets by their numbers and needs none of their descriptors.

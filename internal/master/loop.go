@@ -111,7 +111,9 @@ func (m *Master) look(s *service) {
 	switch {
 	case s.lone:
 	case s.plan.Policy.Opaque:
-		ev.N = m.waitingAll(s)
+		if ev.N = m.waitingAll(s); ev.N > 0 && m.lookForAge(s) {
+			return
+		}
 	default:
 		ev.N = m.crowd(s)
 	}
@@ -177,7 +179,8 @@ func (m *Master) reap() {
 		m.readStatus(w.service)
 		m.readNotify()
 		if w.service.plan.Policy.Opaque {
-			m.look(w.service) // whom it may have served
+			// Whom it may have served.
+			m.step(w.service, pool.Event{Kind: pool.Looked, N: m.waitingAll(w.service)})
 		}
 		m.mourn(w, &d)
 		delete(m.children, w.pid)

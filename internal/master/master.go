@@ -123,6 +123,7 @@ type Master struct {
 	journal journal
 	kills   kernelKills
 	survey  *listen.Survey // nil where the kernel has none
+	ages    *listen.Survey // asks for the clients of one service; nil until it is needed
 	drawn   atomic.Pointer[weak.Pointer[scoreboard.Picture]]
 	// drawnLast is how many services the last picture of all had.
 	drawnLast atomic.Int64

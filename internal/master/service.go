@@ -155,6 +155,9 @@ func (m *Master) openShared() (err error) {
 }
 
 func (m *Master) closeShared() {
+	if m.ages != nil {
+		m.ages.Close()
+	}
 	if m.survey != nil {
 		m.survey.Close()
 	}
