@@ -31,6 +31,8 @@ type program struct {
 	http bool
 	// single: each worker is born for one client, and leaves with it.
 	single bool
+	// settles is how long it may take until it understands the stop signal.
+	settles time.Duration
 	// tells: it says when it is idle.
 	tells bool
 	// breaks is the file without which it cannot start.
@@ -52,6 +54,10 @@ const (
 	onUnix = "listen = [\"unix://{runtime}/web.sock\"]\nidle = \"500ms\"\n"
 )
 
+const uwsgi = `["uwsgi-core", "--plugin", "python3", "--protocol", "http", "--processes", "1",
+  "--wsgi-file", "app.py", "--need-app", "--exit-on-reload", "--disable-logging"]
+`
+
 var programs = []program{
 	{
 		name:  "gunicorn",
@@ -68,26 +74,18 @@ var programs = []program{
 		nginx: "proxy.conf", ask: askHTTP, http: true,
 	},
 	{
-		// A manager in a manager. It takes TERM for a wish to reload, and a HUP
-		// for one to leave only if it is told so.
-		name: "uWSGI by systemd",
-		toml: onTCP + `command = ["uwsgi-core", "--plugin", "python3", "--protocol", "http", "--master", "--processes", "2",
-  "--wsgi-file", "app.py", "--need-app", "--exit-on-reload", "--disable-logging"]
-protocol = "systemd"
-stop.signal = "HUP"
-`,
-		files: []string{"app.py"}, breaks: "app.py",
+		// It takes TERM for a wish to reload, and HUP for one to leave if it is told
+		// so. With a --master of its own it misses a HUP now and then, and lives until
+		// stop.timeout.
+		name:  "uWSGI by systemd",
+		toml:  onTCP + "command = " + uwsgi + "protocol = \"systemd\"\nstop.signal = \"HUP\"\n",
+		files: []string{"app.py"}, breaks: "app.py", settles: time.Second,
 		ask: askHTTP, http: true,
 	},
 	{
-		name: "uWSGI at descriptor 0",
-		toml: onTCP + `command = ["uwsgi-core", "--plugin", "python3", "--protocol", "http", "--master", "--processes", "1",
-  "--wsgi-file", "app.py", "--need-app", "--exit-on-reload", "--disable-logging"]
-protocol = "none"
-fd = 0
-stop.signal = "HUP"
-`,
-		files: []string{"app.py"}, breaks: "app.py",
+		name:  "uWSGI at descriptor 0",
+		toml:  onTCP + "command = " + uwsgi + "protocol = \"none\"\nfd = 0\nstop.signal = \"HUP\"\n",
+		files: []string{"app.py"}, breaks: "app.py", settles: time.Second,
 		ask: askHTTP, http: true,
 	},
 	{
@@ -303,6 +301,7 @@ func (l *life) reloadUnderLoad() {
 	}
 	ends := load()
 	l.eventually("the load has begun", func() bool { return len(l.workers()) > 0 })
+	l.replaced(nil)
 	for _, more := range []string{"umask = \"027\"\n", ""} {
 		old := l.workers()
 		l.configure(l.toml + more)
@@ -326,7 +325,7 @@ func (l *life) replaced(old []int) {
 			if since[pid].IsZero() {
 				since[pid] = time.Now()
 			}
-			ready = ready && time.Since(since[pid]) > 200*time.Millisecond
+			ready = ready && time.Since(since[pid]) > max(l.settles, 200*time.Millisecond)
 		}
 		return ready
 	})

@@ -1,0 +1,229 @@
+package native
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// read is the text of one of testdata/programs.
+func read(t *testing.T, name string) string {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join("testdata", "programs", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// say sends one line to a service and returns who answered, and after how long.
+func (d *daemon) say(port int, line string) (pid int, took time.Duration) {
+	began := time.Now()
+	c, err := dial(port)
+	if err != nil {
+		d.t.Error(err)
+		return 0, 0
+	}
+	defer c.Close()
+	fmt.Fprintln(c, line)
+	answer, err := bufio.NewReader(c).ReadString('\n')
+	if err != nil {
+		d.t.Errorf("%q is not answered: %v", line, err)
+	}
+	pid, _ = strconv.Atoi(strings.TrimSpace(answer))
+	return pid, time.Since(began)
+}
+
+// TestQueueDecides has workers that say nothing. Clients that wait for less than
+// the limit are no reason for another worker; one that waits for longer is.
+func TestQueueDecides(t *testing.T) {
+	t.Parallel()
+	const limit = time.Second
+	n := port(t)
+	d := start(t, fmt.Sprintf(`
+[service.mute]
+listen = ["tcp://127.0.0.1:%d"]
+command = ["python3", "mute.py"]
+protocol = "none"
+workers.max = 4
+wait = "1s"
+idle = "1h"
+`, n), map[string]string{"mute.py": read(t, "mute.py")})
+	only, _ := d.say(n, "0")
+
+	// pair has a second client come while the first is served, and returns how
+	// long that one waited.
+	pair := func(served string) time.Duration {
+		c, err := dial(n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		fmt.Fprintln(c, served)
+		_, took := d.say(n, "0")
+		if _, err := bufio.NewReader(c).ReadString('\n'); err != nil {
+			t.Errorf("the first client is not answered: %v", err)
+		}
+		return took
+	}
+	var longest time.Duration
+	for range 10 {
+		longest = max(longest, pair("0.1"))
+	}
+	if w := d.workers(); longest < limit && !slices.Equal(w, []int{only}) {
+		t.Errorf("no client waited for longer than %v, and there are the workers %v", longest, w)
+	}
+	t.Logf("20 clients, of which none waited for more than %v: %d worker", longest, len(d.workers()))
+
+	waited := pair("5")
+	if w := d.workers(); len(w) != 2 {
+		t.Errorf("a client waited for %v, and there are the workers %v", waited, w)
+	}
+	if waited < limit || waited > 4*time.Second {
+		t.Errorf("a client waited for %v until another worker served it, want little more than %v", waited, limit)
+	}
+	t.Logf("one waited for %v: %d workers", waited, len(d.workers()))
+}
+
+// TestShrinksUnderATrickle has pools that had grown to 16 serve one client at a
+// time. The kernel gives the clients to all the workers in turn, and yet the pools
+// shrink, be it by the queue or by what the workers tell.
+func TestShrinksUnderATrickle(t *testing.T) {
+	for _, c := range []struct{ name, program, more, quick, slow string }{
+		{"workers that say nothing", "mute.py", "protocol = \"none\"\n", "0", "1"},
+		{"workers that tell", "hang.py", "protocol = \"systemd\"\nstart.notify = true\n", "quick", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			n := port(t)
+			d := start(t, fmt.Sprintf(`
+[service.web]
+listen = ["tcp://127.0.0.1:%d"]
+command = ["python3", "%s", "well"]
+workers = { max = 16, min = 0 }
+start.ramp = 16
+idle = "2s"
+wait = "20ms"
+%s`, n, c.program, c.more), map[string]string{c.program: read(t, c.program)})
+			grow(d, n, c.slow)
+			served := make(map[int]int)
+			began := time.Now()
+			d.eventually("the pool shrinks", func() bool {
+				pid, _ := d.say(n, c.quick)
+				served[pid]++
+				return len(d.workers()) <= 2
+			})
+			if len(served) < 8 {
+				t.Errorf("the clients were served by %d workers, so that the others were idle anyway", len(served))
+			}
+			t.Logf("16 workers became %d in %v, though %d of them served", len(d.workers()), time.Since(began), len(served))
+		})
+	}
+}
+
+// grow has 16 clients hold a worker each until there are 16 workers.
+func grow(d *daemon, port int, slow string) {
+	if slow != "" {
+		done := make(chan struct{})
+		var clients sync.WaitGroup
+		for range 24 {
+			clients.Go(func() {
+				for {
+					select {
+					case <-done:
+						return
+					default:
+						d.say(port, slow)
+					}
+				}
+			})
+		}
+		d.counted(16)
+		close(done)
+		clients.Wait()
+		return
+	}
+	for range 16 {
+		c, err := dial(port)
+		if err != nil {
+			d.t.Fatal(err)
+		}
+		defer c.Close()
+	}
+	d.counted(16)
+}
+
+// where is the line of a picture that names the place where a worker hung.
+var where = regexp.MustCompile(`waits in \w+; system call \d+|system call \d+`)
+
+// TestHungWorkers has one worker hang at its start, one fall silent and one be busy
+// for too long. Each is ended by its own limit, and not before it was looked at;
+// their neighbours live on.
+func TestHungWorkers(t *testing.T) {
+	t.Parallel()
+	ports := make(map[string]int)
+	toml := ""
+	for name, limit := range map[string]string{
+		"start": "start = { notify = true, timeout = \"2s\" }\n",
+		"heart": "start = { notify = true, timeout = \"30s\" }\nheartbeat = \"2s\"\n",
+		"busy":  "start = { notify = true, timeout = \"30s\" }\nheartbeat = \"20s\"\nbusy = \"2s\"\n",
+		"well":  "start = { notify = true, timeout = \"30s\" }\nheartbeat = \"20s\"\nbusy = \"20s\"\n",
+	} {
+		ports[name] = port(t)
+		toml += fmt.Sprintf("[service.%s]\nlisten = [\"tcp://127.0.0.1:%d\"]\ncommand = [\"python3\", \"hang.py\", %q]\nprotocol = \"systemd\"\nworkers.max = 2\nstop.timeout = \"1s\"\n%s",
+			name, ports[name], name, limit)
+	}
+	d := start(t, toml, map[string]string{"hang.py": read(t, "hang.py")})
+	if err := syscall.Mkfifo(filepath.Join(d.dir, "fifo"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	well, _ := d.say(ports["well"], "quick")
+	hold(t, ports["busy"], "hang")
+	neighbour, _ := d.say(ports["busy"], "quick")
+	hold(t, ports["start"], "quick")
+	silent, _ := d.say(ports["heart"], "quick")
+
+	for service, limit := range map[string]string{
+		"start": "(start.timeout)", "heart": "(heartbeat)", "busy": "(busy)",
+	} {
+		ended := regexp.MustCompile(`service "` + service + `": worker (\d+) .*ending it ` + regexp.QuoteMeta(limit))
+		d.eventually(limit+" ends a worker", func() bool { return ended.MatchString(d.said()) })
+		pid := ended.FindStringSubmatch(d.said())[1]
+		picture := regexp.MustCompile(`service "` + service + `": worker ` + pid + ` at the age of .*`)
+		d.eventually("there is a picture of it", func() bool { return where.MatchString(picture.FindString(d.said())) })
+		t.Log(picture.FindString(d.said()))
+		d.eventually("it is gone", func() bool { n, _ := strconv.Atoi(pid); return syscall.Kill(n, 0) != nil })
+	}
+	if syscall.Kill(neighbour, 0) != nil {
+		t.Errorf("worker %d was ended too, and had not hung", neighbour)
+	}
+	if syscall.Kill(silent, 0) == nil {
+		t.Errorf("the silent worker %d lives", silent)
+	}
+	if pid, _ := d.say(ports["well"], "quick"); pid != well {
+		t.Errorf("worker %d serves, %d need not have gone", pid, well)
+	}
+	if strings.Contains(d.said(), "\"well\": worker") {
+		t.Errorf("something was told of those that are well:\n%s", d.lastLines())
+	}
+}
+
+// hold has a client that waits for its answer until the test ends.
+func hold(t *testing.T, port int, line string) {
+	t.Helper()
+	c, err := dial(port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	fmt.Fprintln(c, line)
+}
