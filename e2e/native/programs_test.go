@@ -138,7 +138,7 @@ var programs = []program{
 		// Its library takes USR1 for a wish to leave when the client is served, but
 		// the wait for a CGI program is cut short by any signal. nginx asks again.
 		name:  "fcgiwrap behind nginx",
-		toml:  onUnix + "command = [\"./fcgiwrap\"]\nprotocol = \"fastcgi\"\nstop.signal = \"USR1\"\n",
+		toml:  onUnix + "command = [\"./fcgiwrap\"]\nprotocol = \"fastcgi\"\nstop = { signal = \"USR1\", timeout = \"2s\" }\n",
 		files: []string{"page.cgi"}, links: map[string]string{"fcgiwrap": "fcgiwrap"}, breaks: "fcgiwrap",
 		nginx: "fastcgi.conf", ask: askHTTP, http: true,
 	},
@@ -303,6 +303,7 @@ func (l *life) reloadUnderLoad() {
 	l.eventually("the load has begun", func() bool { return len(l.workers()) > 0 })
 	l.replaced(nil)
 	for _, more := range []string{"umask = \"027\"\n", ""} {
+		l.served("a client beside the load")
 		old := l.workers()
 		l.configure(l.toml + more)
 		l.reload()
@@ -374,7 +375,12 @@ func (l *life) crash() {
 			_ = syscall.Kill(w[0], syscall.SIGKILL)
 			l.eventually("it is buried", func() bool { return syscall.Kill(w[0], 0) != nil })
 		}
-		return strings.Contains(l.said(), "killed by signal 9")
+		for deadline := time.Now().Add(time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+			if strings.Contains(l.said(), "killed by signal 9") {
+				return true
+			}
+		}
+		return false
 	})
 	l.served("the client after the crash")
 	if strings.Contains(l.said(), "no worker is born for ") {
