@@ -119,7 +119,7 @@ var poolKeys = []*key{
 	{
 		name: "wait", kind: kindTime, preset: `"100ms"`, min: int64(timeMin), max: int64(time.Hour), only: readsQueue,
 		also: []string{"queue_wait", "queue_timeout", "max_wait"},
-		doc:  "Where the worker does not tell that it is busy: how long the oldest client waits in the accept queue until one more worker is born.",
+		doc:  "Where the worker does not tell that it is busy: how long the oldest client waits in the accept queue until one more worker is born. The kernel knows since when with tcp; with other addresses, clients that follow each other without a gap count as one that waits. The first worker of an empty pool is born at once.",
 		put:  func(d *draft, v value) { d.service.Wait = v.duration() },
 	},
 	{
@@ -200,7 +200,7 @@ var lifeKeys = []*key{
 	{
 		name: "backoff.first", kind: kindTime, preset: `"1s"`, min: int64(timeMin), max: int64(timeMax),
 		also: []string{"restart", "restartsec", "throttle", "delay", "restart_delay"},
-		doc:  "How long no worker is born after a failed start: one ended badly before its first client, was not ready in time, or could not be executed. Then one is tried alone; those that live go on serving.",
+		doc:  "How long no worker is born after a failed start: one ended badly before its first client, was not ready in time, or could not be executed. Then one is tried alone; those that live go on serving. With inetd, where a client may be the cause, only a program that cannot be executed counts.",
 		put:  func(d *draft, v value) { d.service.Backoff.First = v.duration() },
 	},
 	{
