@@ -244,7 +244,7 @@ func TestASecondSignalEndsAtOnce(t *testing.T) {
 }
 
 func TestReloadReplacesOnlyWhatHasChanged(t *testing.T) {
-	policy := pool.Policy{Limit: 3}
+	policy := pool.Policy{Limit: 1} // so that one worker serves both clients
 	w := startNative(t, planOf(systemdOf(t, "same", "systemd", policy), systemdOf(t, "other", "systemd", policy)))
 	a, b := w.connect("same"), w.connect("other")
 	same, other := w.answer(a)[0], w.answer(b)[0]
