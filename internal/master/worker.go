@@ -114,6 +114,9 @@ func (m *Master) afterPicture(w *worker, f func()) {
 // still be on their way.
 func (w *worker) forget() {
 	w.forgetMain()
+	if w.output != nil {
+		w.output.Died()
+	}
 	if w.look != nil {
 		w.look.waiting = nil
 	}

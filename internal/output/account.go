@@ -1,6 +1,7 @@
 package output
 
 import (
+	"slices"
 	"strconv"
 	"time"
 )
@@ -17,6 +18,35 @@ type account struct {
 	count   int
 	lost    int
 	pending bool // a timer will tell of the lost
+	// orphans are streams of workers that have ended, which processes that they
+	// have left behind hold open; the oldest first.
+	orphans []*Stream
+}
+
+// orphansMost is how many of them are read from: each takes a descriptor.
+const orphansMost = 64
+
+// adopt keeps the stream of a worker that has ended, as long as there is room.
+func (a *account) adopt(s *Stream) {
+	a.orphans = append(a.orphans, s)
+	if len(a.orphans) <= orphansMost {
+		return
+	}
+	oldest := a.orphans[0]
+	oldest.drain()
+	if oldest.ours < 0 {
+		return // it has come to its end by itself
+	}
+	text := "more than " + strconv.Itoa(orphansMost) + " processes that workers have left behind hold their output: that of worker " +
+		strconv.Itoa(oldest.label.pid) + " is read no more"
+	l := label{service: s.label.service}
+	s.sink.log(&l, s.to, a.c.now(), []byte(text))
+	oldest.end()
+}
+
+// disown forgets a stream that has ended.
+func (a *account) disown(s *Stream) {
+	a.orphans = slices.DeleteFunc(a.orphans, func(o *Stream) bool { return o == s })
 }
 
 // account finds or makes the account of a stream's service.

@@ -15,6 +15,10 @@
 // longer than lineMax bytes is broken. However much a worker writes, it holds no
 // more memory than one line, its last words and its share of a queue.
 //
+// A pipe is read until the last process that has it closes it. Of those that
+// workers have left behind, orphansMost of a service are read, and then the oldest
+// is given up.
+//
 // The package never ends or starts a process, and never logs by itself. What
 // could harm a terminal or forge a line is written as "?", or escaped in JSON.
 //

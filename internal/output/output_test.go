@@ -403,3 +403,47 @@ func TestTroubleIsToldOnce(t *testing.T) {
 	default:
 	}
 }
+
+// TestProcessesLeftBehindTakeFewDescriptors has far more workers end than are
+// read from afterwards, each with a process behind that holds its output.
+func TestProcessesLeftBehindTakeFewDescriptors(t *testing.T) {
+	c := New()
+	to, log := file(t, plan.Output{})
+	var held []*os.File
+	for i := range 3 * orphansMost {
+		s, err := c.Open("web", uint32(i), to)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fd, err := unix.Dup(s.FD())
+		if err != nil {
+			t.Fatal(err)
+		}
+		held = append(held, os.NewFile(uintptr(fd), "held"))
+		if err := s.Born(1000 + i); err != nil {
+			t.Fatal(err)
+		}
+		s.Given()
+		if _, err := fmt.Fprintf(held[i], "last of %d", i); err != nil {
+			t.Fatal(err)
+		}
+		s.Died()
+	}
+	log("the first is given up", has("that of worker 1000 is read no more"))
+	log("what it had begun", has("web[1000] 0: last of 0\n"))
+	c.mu.Lock()
+	left := len(c.streams)
+	c.mu.Unlock()
+	if left != orphansMost {
+		t.Errorf("%d streams are left", left)
+	}
+	for _, f := range held {
+		_ = f.Close()
+	}
+	log("the last of all", has(fmt.Sprintf("last of %d\n", 3*orphansMost-1)))
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if n := len(c.accounts["web"].orphans); n != 0 {
+		t.Errorf("%d orphans are left", n)
+	}
+}

@@ -94,6 +94,16 @@ func (s *Stream) Close() {
 	s.closeOurs()
 }
 
+// Died tells that the worker has ended. Those that it has left behind may write
+// on.
+func (s *Stream) Died() {
+	s.c.mu.Lock()
+	defer s.c.mu.Unlock()
+	if s.ours >= 0 {
+		s.account.adopt(s)
+	}
+}
+
 // LastWords are the last lines of the worker, oldest first. What it wrote before
 // it died is among them.
 func (s *Stream) LastWords() []string {
@@ -132,14 +142,20 @@ func (s *Stream) read() int {
 		return len(b)
 	case errAgain:
 	default: // end-of-file, or a pipe that is of no use any more
-		if len(s.partial) > 0 {
-			s.line(s.partial)
-			s.partial = nil
-		}
-		delete(s.c.streams, int32(s.ours))
-		s.closeOurs()
+		s.end()
 	}
 	return 0
+}
+
+// end logs what was begun, and reads no more.
+func (s *Stream) end() {
+	if len(s.partial) > 0 {
+		s.line(s.partial)
+		s.partial = nil
+	}
+	s.account.disown(s)
+	delete(s.c.streams, int32(s.ours))
+	s.closeOurs()
 }
 
 // take breaks what was read into lines.
