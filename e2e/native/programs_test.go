@@ -75,18 +75,18 @@ var programs = []program{
 	},
 	{
 		// It takes TERM for a wish to reload, and HUP for one to leave if it is told
-		// so. With a --master of its own it misses a HUP now and then, and lives until
-		// stop.timeout.
-		name:  "uWSGI by systemd",
-		toml:  onTCP + "command = " + uwsgi + "protocol = \"systemd\"\nstop.signal = \"HUP\"\n",
+		// so. It misses a HUP now and then, serves on and is killed. An nginx in front
+		// asks again.
+		name:  "uWSGI by systemd behind nginx",
+		toml:  onUnix + "command = " + uwsgi + "protocol = \"systemd\"\nstop = { signal = \"HUP\", timeout = \"2s\" }\n",
 		files: []string{"app.py"}, breaks: "app.py", settles: time.Second,
-		ask: askHTTP, http: true,
+		nginx: "proxy.conf", ask: askHTTP, http: true,
 	},
 	{
-		name:  "uWSGI at descriptor 0",
-		toml:  onTCP + "command = " + uwsgi + "protocol = \"none\"\nfd = 0\nstop.signal = \"HUP\"\n",
+		name:  "uWSGI at descriptor 0 behind nginx",
+		toml:  onUnix + "command = " + uwsgi + "protocol = \"none\"\nfd = 0\nstop = { signal = \"HUP\", timeout = \"2s\" }\n",
 		files: []string{"app.py"}, breaks: "app.py", settles: time.Second,
-		ask: askHTTP, http: true,
+		nginx: "proxy.conf", ask: askHTTP, http: true,
 	},
 	{
 		name:  "unicorn",
