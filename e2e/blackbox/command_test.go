@@ -245,6 +245,15 @@ func commandUsage(t *testing.T, m master) {
 			in.log.wait(t, wrong.line)
 		})
 	}
+	t.Run("-c with nothing", func(t *testing.T) {
+		t.Parallel()
+		in := newInstance(t, m)
+		in.ownSyslog()
+		if status, _ := in.runToEnd("-t", "-c", ""); status != 1 {
+			t.Errorf("exit status %d", status)
+		}
+		in.log.wait(t, "^fatal: ")
+	})
 	for _, options := range []string{"-i -d", "-i -D", "-i -w", "-iw"} {
 		t.Run(options, func(t *testing.T) {
 			t.Parallel()

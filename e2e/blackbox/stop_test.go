@@ -166,4 +166,7 @@ func stopExitTime(t *testing.T, m master) {
 	}
 	c.must(order{Do: "hangup"})
 	c.toldToLeave()
+	if status, _ := in.runToEnd("-e", "0"); status != 0 {
+		t.Errorf("with no time at all: exit status %d", status)
+	}
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -314,6 +315,19 @@ func TestWakeFullQueueIsNoFailure(t *testing.T) {
 	}
 	if n := waiting(t, s); n != 2 {
 		t.Errorf("%d wait in a queue for two", n)
+	}
+}
+
+// TestWakeOfOneWhoHasGone: who has taken the connection and closed it is awake.
+func TestWakeOfOneWhoHasGone(t *testing.T) {
+	ends, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(ends[0])
+	unix.Close(ends[1])
+	if err := writeWithin(ends[0], []byte("W"), time.Now().Add(WakeTimeout)); err != nil {
+		t.Error(err)
 	}
 }
 

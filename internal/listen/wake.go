@@ -191,6 +191,9 @@ func connectWithin(fd int, addr unix.Sockaddr, deadline time.Time) error {
 func writeWithin(fd int, b []byte, deadline time.Time) error {
 	for {
 		err := unix.Sendto(fd, b, unix.MSG_NOSIGNAL, nil)
+		if errors.Is(err, unix.EPIPE) || errors.Is(err, unix.ECONNRESET) {
+			return nil // somebody has taken the connection and is gone: awake
+		}
 		if !errors.Is(err, unix.EAGAIN) && !errors.Is(err, unix.EINTR) {
 			return err
 		}

@@ -76,7 +76,9 @@ func configDir(o Options) string {
 		return o.Dir
 	}
 	for _, pair := range o.Env {
-		if dir, ok := strings.CutPrefix(pair, "MAIL_CONFIG="); ok && dir != "" {
+		if dir, ok := strings.CutPrefix(pair, "MAIL_CONFIG="); ok {
+			// Also when it is empty, where nothing will be found: whoever has set
+			// it does not mean the system's own.
 			return dir
 		}
 	}

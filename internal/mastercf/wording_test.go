@@ -138,6 +138,11 @@ func TestUnreadableFiles(t *testing.T) {
 	if config.ConfigDir != dir || !diagnostics.Failed() {
 		t.Errorf("MAIL_CONFIG is not looked at: %q %+v", config.ConfigDir, diagnostics)
 	}
+	// A variable that is empty by mistake does not mean the system's own files.
+	config, diagnostics = Load(Options{Env: []string{"MAIL_CONFIG="}, Lookups: fakeLookups()})
+	if config.ConfigDir != "" || !diagnostics.Failed() {
+		t.Errorf("an empty MAIL_CONFIG: %q %+v", config.ConfigDir, diagnostics)
+	}
 }
 
 func TestAllFaultsAtOnce(t *testing.T) {

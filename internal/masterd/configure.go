@@ -58,8 +58,8 @@ func (d *daemon) configure() error {
 // absolute is a directory as it is found from wherever we work later on; empty
 // stays empty.
 func absolute(dir string) string {
-	if dir == "" {
-		return ""
+	if dir == "" || filepath.IsAbs(dir) {
+		return dir // as it is written: logs and children's MAIL_CONFIG have it so
 	}
 	if abs, err := filepath.Abs(dir); err == nil {
 		return abs

@@ -18,8 +18,13 @@ type flags struct {
 	wait      bool          // -w
 	verbose   int           // -v
 	configDir string        // -c
-	exitAfter time.Duration // -e; 0 means never
+	exitAfter time.Duration // -e; 0 is at once
+	exits     bool          // -e was given
 }
+
+// exitMost is the longest -e in seconds, a hundred years; what is above is as good
+// as never, and no span of time holds it.
+const exitMost = 100 * 365 * 24 * 3600
 
 const usage = "usage: master [-c config_dir] [-D (debug)] [-d (don't detach from terminal)] [-i (init mode)] " +
 	"[-e exit_time] [-s (keep stdout)] [-t (test)] [-v] [-w (wait for initialization)]"
@@ -89,6 +94,11 @@ func (f *flags) set(letter byte) error {
 
 func (f *flags) setValue(letter byte, value string) error {
 	if letter == 'c' {
+		if value == "" {
+			// It would mean the system's own configuration, from a script whose
+			// variable is empty.
+			return errors.New("option -c: the directory is empty")
+		}
 		f.configDir = value
 		return nil
 	}
@@ -96,7 +106,7 @@ func (f *flags) setValue(letter byte, value string) error {
 	if err != nil || n < 0 {
 		return fmt.Errorf("option -e: %q is not a number of seconds", value)
 	}
-	f.exitAfter = time.Duration(n) * time.Second
+	f.exitAfter, f.exits = time.Duration(min(n, exitMost))*time.Second, true
 	return nil
 }
 

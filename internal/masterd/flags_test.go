@@ -14,8 +14,9 @@ func TestFlagsAreReadAsByGetopt(t *testing.T) {
 		"-v -c /etc/x -v": {verbose: 2, configDir: "/etc/x"},
 		"-c/etc/x":        {configDir: "/etc/x"},
 		"-wc /etc/x":      {wait: true, configDir: "/etc/x"},
-		"-e 5":            {exitAfter: 5 * time.Second},
-		"-e0":             {},
+		"-e 5":            {exitAfter: 5 * time.Second, exits: true},
+		"-e0":             {exits: true},
+		"-e 99999999999":  {exitAfter: exitMost * time.Second, exits: true},
 		"-Dsi --":         {},
 		"-s --":           {stdout: true},
 		"-t":              {test: true},
@@ -30,6 +31,13 @@ func TestFlagsAreReadAsByGetopt(t *testing.T) {
 		if err != nil || got != want {
 			t.Errorf("%q: got %+v, %v; want %+v", line, got, err, want)
 		}
+	}
+}
+
+// TestEmptyDirectoryIsRefused: it is not the system's.
+func TestEmptyDirectoryIsRefused(t *testing.T) {
+	if got, err := parseFlags([]string{"-c", ""}); err == nil {
+		t.Errorf("-c \"\" is taken: %+v", got)
 	}
 }
 

@@ -121,7 +121,7 @@ func (d *daemon) serve() error {
 			master.Shed()
 		}
 	}()
-	if d.flags.exitAfter > 0 {
+	if d.flags.exits {
 		time.AfterFunc(d.flags.exitAfter, func() {
 			d.log.info("master exit time has arrived")
 			d.hangUp()
