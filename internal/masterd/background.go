@@ -11,9 +11,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// readyVariable names the descriptor by which the daemon in the background
-// tells the command in the foreground that it is ready.
-const readyVariable = "BROOD_READY_FD"
+// readyVariable holds the pid of the command in the foreground that waits for the
+// daemon in the background to be ready.
+const readyVariable = "BROOD_READY_FOR"
+
+// readyPipe is the descriptor by which the daemon tells it.
+const readyPipe = 3
 
 // initTimeout is how long the foreground waits for the background.
 const initTimeout = 100 * time.Second
@@ -44,7 +47,7 @@ func startInBackground(args []string) error {
 	}
 	defer r.Close()
 	pid, err := syscall.ForkExec(program, args, &syscall.ProcAttr{
-		Env:   append(os.Environ(), readyVariable+"=3"),
+		Env:   append(os.Environ(), fmt.Sprint(readyVariable, "=", os.Getpid())),
 		Files: []uintptr{0, 1, 2, w.Fd()},
 		Sys:   &syscall.SysProcAttr{Setsid: true},
 	})
@@ -69,20 +72,22 @@ func startInBackground(args []string) error {
 	}
 }
 
-// background is the descriptor of readyVariable; -1 in a process that nobody
-// waits for. The variable is taken away, so that no child sees it.
+// background is the descriptor by which to tell that we are ready; -1 in a
+// process that nobody waits for. The variable is taken away, so that no child
+// sees it. One that comes from elsewhere means nothing: what has that descriptor
+// then may be the runtime's own.
 func background() int {
 	value, ok := os.LookupEnv(readyVariable)
 	if !ok {
 		return -1
 	}
 	os.Unsetenv(readyVariable)
-	fd, err := strconv.Atoi(value)
-	if err != nil {
+	var st unix.Stat_t
+	if value != strconv.Itoa(os.Getppid()) || unix.Fstat(readyPipe, &st) != nil || st.Mode&unix.S_IFMT != unix.S_IFIFO {
 		return -1
 	}
-	unix.CloseOnExec(fd)
-	return fd
+	unix.CloseOnExec(readyPipe)
+	return readyPipe
 }
 
 // tellReady lets the foreground go.
