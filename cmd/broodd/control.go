@@ -35,6 +35,17 @@ func (d *daemon) answerOperators(m *master.Master) (*control.Server, error) {
 	return server, nil
 }
 
+// answerOperatorsStill opens the operators' socket anew where somebody has
+// removed its file, on every reload.
+func (d *daemon) answerOperatorsStill() {
+	if d.operators == nil {
+		return
+	}
+	if err := d.operators.Renew(); err != nil {
+		d.log.warn(err.Error() + "; the services go on, and nobody can ask this broodd")
+	}
+}
+
 // details says what a new configuration changes for the daemon as a whole, beside
 // what the plan and the drain say. What was read at the start stays until the
 // next one.

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/brood-project/brood/internal/child"
+	"github.com/brood-project/brood/internal/control"
 	"github.com/brood-project/brood/internal/master"
 	"github.com/brood-project/brood/internal/native"
 	"github.com/brood-project/brood/internal/output"
@@ -61,6 +62,8 @@ type daemon struct {
 	config *native.Config
 	output *output.Collector
 	log    *ownLog
+	// operators answers those who ask by the control socket; nil for nobody.
+	operators *control.Server
 }
 
 // serve runs a brood.toml until a signal ends it. It returns the exit status.
@@ -107,12 +110,11 @@ func (d *daemon) run() error {
 	if err != nil {
 		return err
 	}
-	server, err := d.answerOperators(m)
-	if err != nil {
+	if d.operators, err = d.answerOperators(m); err != nil {
 		return err
 	}
-	if server != nil {
-		defer server.Close() // after the loop, so that a drain is told to its end
+	if d.operators != nil {
+		defer d.operators.Close() // after the loop, so that a drain is told to its end
 	}
 	d.log.info("daemon started -- " + d.describe())
 	go func() {
@@ -170,6 +172,7 @@ func (d *daemon) options() master.Options {
 // reload reads the file anew. What is in force is touched only once all of it
 // was found good and is carried out.
 func (d *daemon) reload() (*master.Proposal, error) {
+	d.answerOperatorsStill()
 	config, ds := native.Load(d.path, native.Options{System: native.OS()})
 	if ds.Failed() {
 		return nil, ds

@@ -315,7 +315,8 @@ func TestDrainNamesWhoIsCutOff(t *testing.T) {
 }
 
 // TestControlSocketLife: it is there while the daemon is, is gone afterwards, and
-// one that a killed daemon has left is replaced.
+// one that a killed daemon has left is replaced. One that somebody has removed is
+// there again after a reload.
 func TestControlSocketLife(t *testing.T) {
 	n := port(t)
 	d := start(t, fmt.Sprintf(serveToml, "web", n), nil)
@@ -323,6 +324,11 @@ func TestControlSocketLife(t *testing.T) {
 	if p := d.picture(); p.Mode != "native" || int(p.PID) != d.cmd.Process.Pid || len(p.Services) != 1 {
 		t.Errorf("%+v", p)
 	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	d.reload()
+	d.picture()
 	d.kill()
 	if _, err := os.Lstat(path); err != nil {
 		t.Fatalf("a killed daemon leaves its socket: %v", err)

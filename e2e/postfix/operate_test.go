@@ -153,6 +153,8 @@ func TestControlSocket(t *testing.T) {
 		if !os.SameFile(before, after) {
 			t.Error("a reload has replaced the socket")
 		}
+		must(t, os.Remove(path))
+		in.reload()
 		var p scoreboard.Picture
 		must(t, in.operator().Do(in.limit(), control.Request{Do: control.VerbPicture}, &p))
 		if p.Mode != "postfix" || int(p.PID) != in.master() || len(p.Services) != len(in.rows) {

@@ -14,22 +14,22 @@ import (
 // client waits, and only so can the one in reserve be put into its hands.
 func (s *Server) accept() {
 	for s.ctx.Err() == nil {
-		s.watchReserve()
+		at := s.place.Load()
+		s.watchReserve(at)
 		var fd int
 		var failed error
-		err := s.raw.Read(func(listener uintptr) bool {
+		err := at.raw.Read(func(listener uintptr) bool {
 			fd, _, failed = unix.Accept4(int(listener), unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
 			// Without a descriptor the call fails whether a client waits or not.
 			return failed != unix.EAGAIN && (failed == nil || readable(int(listener)))
 		})
 		switch {
 		case os.IsTimeout(err):
-		case err != nil: // the server is closed
-			return
+		case err != nil: // the server is closed, or has another place
 		case failed == nil:
 			s.admit(fd, false)
 		case failed == unix.EMFILE, failed == unix.ENFILE:
-			s.acceptWithout()
+			s.acceptWithout(at)
 		case failed == unix.EINTR, failed == unix.ECONNABORTED:
 		default: // no memory
 			s.pause()
@@ -39,17 +39,17 @@ func (s *Server) accept() {
 
 // watchReserve sees to it that a lost reserve is looked for again, and that
 // nothing wakes up when it is there.
-func (s *Server) watchReserve() {
+func (s *Server) watchReserve(at *place) {
 	wake := time.Time{}
 	if s.refill() != nil {
 		wake = time.Now().Add(s.times.shortage)
 	}
-	// It fails when the server is closed only, which the next read tells.
-	_ = s.listener.SetReadDeadline(wake)
+	// It fails when the place is closed only, which the next read tells.
+	_ = at.listener.SetReadDeadline(wake)
 }
 
 // acceptWithout takes one client although no descriptor is free.
-func (s *Server) acceptWithout() {
+func (s *Server) acceptWithout(at *place) {
 	s.mu.Lock()
 	reserve := s.reserve
 	s.reserve = nil
@@ -60,7 +60,7 @@ func (s *Server) acceptWithout() {
 	}
 	var fd int
 	failed := error(unix.EBADF)
-	err := s.raw.Control(func(listener uintptr) {
+	err := at.raw.Control(func(listener uintptr) {
 		reserve.Close()
 		fd, _, failed = unix.Accept4(int(listener), unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
 	})
@@ -147,7 +147,7 @@ func (s *Server) takeBack(c *conn) bool {
 	}
 	taken := false
 	// What the copy is of does not matter: it is in no poller and nobody reads it.
-	err := s.raw.Control(func(listener uintptr) {
+	err := s.place.Load().raw.Control(func(listener uintptr) {
 		_ = c.raw.Control(func(fd uintptr) { taken = unix.Dup3(int(listener), int(fd), unix.O_CLOEXEC) == nil })
 	})
 	taken = taken && err == nil

@@ -78,6 +78,64 @@ func TestCloseLeavesOthers(t *testing.T) {
 	}
 }
 
+// TestRenew: a socket whose file is gone, or was replaced by a dead one, is
+// opened anew, and who is connected stays so.
+func TestRenew(t *testing.T) {
+	path := openDirectory(t) + "/control"
+	s := start(t, path, Options{}, &handler{})
+	before := client(t, path)
+	asks := func(c *Client) {
+		t.Helper()
+		if err := c.Do(within(t, patience), Request{Do: VerbHello}, nil); err != nil {
+			t.Error(err)
+		}
+	}
+	asks(before)
+	own := s.place.Load().own
+	if err := s.Renew(); err != nil || s.place.Load().own != own {
+		t.Errorf("one that is in place was opened anew, or %v", err)
+	}
+	for _, replace := range []func(){
+		func() {},
+		func() {
+			dead, err := net.ListenUnix("unix", &net.UnixAddr{Name: path})
+			if err != nil {
+				t.Fatal(err)
+			}
+			dead.SetUnlinkOnClose(false)
+			dead.Close()
+		},
+	} {
+		descriptors := countDescriptors()
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+		replace()
+		if err := s.Renew(); err != nil {
+			t.Fatal(err)
+		}
+		if n := countDescriptors(); n != descriptors {
+			t.Errorf("%d sockets, %d before", n, descriptors)
+		}
+		asks(before)
+		asks(client(t, path))
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(path, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Renew(); err == nil || !strings.HasSuffix(err.Error(), "what is there is not a socket") {
+		t.Error(err)
+	}
+	asks(before)
+	s.Close()
+	if err := s.Renew(); err != nil {
+		t.Error("after the end:", err)
+	}
+}
+
 // TestNeverServed: a server that is closed before it has served leaves nothing.
 func TestNeverServed(t *testing.T) {
 	before := countDescriptors()

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -40,15 +41,13 @@ type Handler interface {
 // one goroutine that waits in the runtime's poller, and nothing in it wakes up.
 type Server struct {
 	path    string
-	own     file
 	opts    Options
 	times   times
 	handler Handler
 	ctx     context.Context
 	cancel  context.CancelFunc
-	// listener is non-blocking, for the runtime's poller.
-	listener *os.File
-	raw      syscall.RawConn
+	// place is where clients come in. Renew exchanges it.
+	place atomic.Pointer[place]
 	// freed tells that a connection has ended, to an acceptor that lacks
 	// descriptors.
 	freed chan struct{}
@@ -62,37 +61,69 @@ type Server struct {
 	reserve *os.File
 }
 
+// place is a listening socket and the file that it has.
+type place struct {
+	own file
+	// listener is non-blocking, for the runtime's poller.
+	listener *os.File
+	raw      syscall.RawConn
+}
+
 // Listen opens the socket at path; its directory stays as it is. All users may
 // connect: the table of roles decides, not the file's mode. A socket that
 // nobody listens at is replaced. Anything else there is an error, one that
 // another brood answers at as well.
 func Listen(path string, opts Options) (*Server, error) {
-	fd, own, err := listenAt(path)
+	at, err := openPlace(path)
 	if err != nil {
 		return nil, fmt.Errorf("cannot open the control socket %s: %w", path, err)
 	}
-	s := &Server{
-		path: path, own: own, opts: opts, times: usualTimes,
-		listener: os.NewFile(uintptr(fd), path), freed: make(chan struct{}, 1), conns: map[*conn]struct{}{},
-	}
+	s := &Server{path: path, opts: opts, times: usualTimes, freed: make(chan struct{}, 1), conns: map[*conn]struct{}{}}
+	s.place.Store(at)
 	s.ctx, s.cancel = context.WithCancel(context.Background())
-	if err := s.prepare(); err != nil {
+	if err := s.refill(); err != nil {
 		s.Close()
 		return nil, fmt.Errorf("cannot open the control socket %s: %w", path, err)
 	}
 	return s, nil
 }
 
-// prepare gets what a server needs beside its socket.
-func (s *Server) prepare() (err error) {
+// openPlace opens the socket at a path, for the runtime's poller.
+func openPlace(path string) (*place, error) {
+	fd, own, err := listenAt(path)
+	if err != nil {
+		return nil, err
+	}
+	at := &place{own: own, listener: os.NewFile(uintptr(fd), path)}
 	// A file that the poller does not take cannot have a deadline.
-	if err = s.listener.SetReadDeadline(time.Time{}); err != nil {
-		return err
+	if err = at.listener.SetReadDeadline(time.Time{}); err == nil {
+		at.raw, err = at.listener.SyscallConn()
 	}
-	if s.raw, err = s.listener.SyscallConn(); err != nil {
-		return err
+	if err != nil {
+		at.listener.Close()
+		removeOwn(path, own)
+		return nil, err
 	}
-	return s.refill()
+	return at, nil
+}
+
+// Renew opens the socket anew where its file is gone, or another one has taken
+// its place that nobody listens at: nobody could ask the daemon anything until
+// its next start otherwise. Connections go on.
+func (s *Server) Renew() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	old := s.place.Load()
+	if there, err := fileAt(s.path); s.ctx.Err() != nil || err == nil && there == old.own {
+		return nil
+	}
+	at, err := openPlace(s.path)
+	if err != nil {
+		return fmt.Errorf("cannot open the control socket %s anew: %w", s.path, err)
+	}
+	s.place.Store(at)
+	old.listener.Close() // the acceptor goes on with the new one
+	return nil
 }
 
 // refill takes a descriptor in reserve. It names a place and can do nothing.
@@ -123,9 +154,10 @@ func (s *Server) Close() error {
 	if s.ctx.Err() != nil {
 		return nil
 	}
-	removeOwn(s.path, s.own)
 	s.mu.Lock()
 	s.cancel()
+	at := s.place.Load()
+	removeOwn(s.path, at.own)
 	for c := range s.conns {
 		c.interrupt()
 	}
@@ -134,7 +166,7 @@ func (s *Server) Close() error {
 		s.reserve = nil
 	}
 	s.mu.Unlock()
-	s.listener.Close()
+	at.listener.Close()
 	done := make(chan struct{})
 	go func() {
 		s.wait.Wait()

@@ -70,6 +70,7 @@ func absolute(dir string) string {
 // reload reads both files again. The configuration in force is touched only
 // when all of it has been found good and is carried out.
 func (d *daemon) reload() (*master.Proposal, error) {
+	d.answerOperatorsStill()
 	config, ds := d.read(d.config)
 	if config == nil || config.Plan == nil || ds.Failed() {
 		return nil, ds

@@ -40,6 +40,7 @@ type daemon struct {
 	ready   int // descriptor by which the foreground is told; -1 for none
 	log     *logs
 	config  *mastercf.Config
+	master  *master.Master
 	// operators answers those who ask by the control socket; nil for nobody.
 	operators *control.Server
 	// read loads both files; what is running is kept where it can't change.
@@ -108,7 +109,8 @@ func (d *daemon) serve() error {
 		return err
 	}
 	d.log.info(fmt.Sprintf("daemon started -- %s", d.describe()))
-	d.answerOperators(m)
+	d.master = m
+	d.answerOperators()
 	if d.wantsDebugger() {
 		if err := d.debug(); err != nil {
 			d.log.warn(err.Error())
