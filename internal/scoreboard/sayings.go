@@ -131,7 +131,7 @@ var sayings = []saying{
 	{
 		pattern: lazy(`Cannot find (?:module|package) '([^']+)'`),
 		cause:   "the module $1 is not found",
-		do:      "install it where the program is (npm install), or correct directory",
+		do:      "install it where the program is (npm install); if it is a file of yours, correct command or directory",
 	},
 	{
 		pattern: lazy(`(?:exec|sh|bash|env)\S*:.*?([^\s:'‘’"]+)['’"]?: (?:command )?not found`),

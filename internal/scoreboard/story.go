@@ -125,7 +125,7 @@ func (s *Service) byOrder(p *Picture, state State) cause {
 		return cause{text: "it is gone from the configuration, and " + left + " finish what they have"}
 	case state == "paused":
 		return cause{
-			text: "an operator has paused it; clients wait in the queue, and no worker takes them",
+			text: "an operator has paused it; clients wait in the queue",
 			do:   []string{"\"brood resume " + s.Title(p) + "\" lets it go on."},
 		}
 	case p.Closing:
