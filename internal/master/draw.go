@@ -221,7 +221,7 @@ func (m *Master) drawPool(d *drawing, sv *scoreboard.Service, s *service, now po
 		c := &d.children[i]
 		state := stateOf(c)
 		*countOf(sv, state)++
-		if c.Since >= youngest {
+		if c.Since > youngest || c.Since == youngest && int32(c.Generation-sv.Generation) > 0 {
 			youngest, sv.Generation = c.Since, c.Generation
 		}
 		if !listed {

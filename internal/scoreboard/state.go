@@ -62,12 +62,14 @@ func (s *Service) able() int { return s.Idle + s.Busy }
 
 // full tells that no client could be taken at once. A pool of one worker that is
 // with a client is full only if another waits: such services serve one after
-// the other by design.
+// the other by design. Workers on their way are counted on for a client each.
 func (s *Service) full() bool {
-	if s.Limit == 0 || s.Living() < s.Limit || s.Starting > 0 {
+	switch {
+	case s.Limit == 0 || s.Living() < s.Limit:
 		return s.Waiting && s.Queue > 0
-	}
-	if s.Opaque {
+	case s.Starting > 0:
+		return s.Queue > s.Starting && s.QueueAge >= slowAccept
+	case s.Opaque:
 		return s.Queue > 0 && s.QueueAge >= slowAccept
 	}
 	return s.Idle == 0 && (s.Queue > 0 || s.Limit > 1)

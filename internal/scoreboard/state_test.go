@@ -23,6 +23,8 @@ func TestState(t *testing.T) {
 		{"the only one at work", Service{Limit: 1, Busy: 1}, false, "busy", Ready},
 		{"the only one at work, and one waits", Service{Limit: 1, Busy: 1, Queue: 1}, false, "full", Ready},
 		{"no limit", Service{Busy: 300}, false, "busy", Ready},
+		{"all there, none heard of, and more clients wait than are on their way", Service{Limit: 2, Opaque: true, Starting: 2, Queue: 3, QueueAge: 2 * second}, false, "full", Degraded},
+		{"the last is on its way to the only client", Service{Limit: 2, Opaque: true, Idle: 1, Starting: 1, Queue: 1, QueueAge: 2 * second}, false, "ready", Ready},
 		{"nobody tells, and clients wait", Service{Limit: 2, Opaque: true, Idle: 2, Queue: 3, QueueAge: 2 * second}, false, "full", Degraded},
 		{"nobody tells, and all is well", Service{Limit: 2, Opaque: true, Idle: 2}, false, "ready", Ready},
 		{"below a ceiling", Service{Limit: 3, Waiting: true, Queue: 2, QueueAge: 2 * second}, false, "full", Degraded},
