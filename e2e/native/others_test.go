@@ -240,8 +240,8 @@ func (d *daemon) underLimits(ulimit string) {
 }
 
 // TestFewDescriptors floods a pool of workers that broodd accepts the clients
-// for, with fewer descriptors than that takes. It does not spin, and in the end
-// everybody is served.
+// for, with fewer descriptors than that takes. It does not spin, and
+// everybody is served soon.
 func TestFewDescriptors(t *testing.T) {
 	n := port(t)
 	d := prepare(t, fmt.Sprintf(`
@@ -275,6 +275,13 @@ backoff.max = "1s"
 	for _, c := range clients {
 		if line, err := bufio.NewReader(c).ReadString('\n'); err != nil {
 			t.Fatalf("a client is told %q, %v; the log:\n%s", line, err, d.lastLines())
+		}
+	}
+	// One failure is one line and one wait, and births that need the same
+	// descriptors one after the other are no failures.
+	for _, text := range []string{"cannot start", "no worker is born"} {
+		if n := strings.Count(d.said(), text); n > 10 {
+			t.Errorf("%d lines hold %q; the log:\n%s", n, text, d.lastLines())
 		}
 	}
 }

@@ -49,6 +49,7 @@ func (m *Master) Run() os.Signal {
 // turn begins a turn of the loop, turned ends it.
 func (m *Master) turn() {
 	m.figures.began = m.now()
+	m.scarce = nil
 	m.busySince.Store(int64(m.figures.began))
 }
 
@@ -136,7 +137,7 @@ func (m *Master) crowd(s *service) int32 {
 // stillborn answers a birth that came to nothing.
 func (m *Master) stillborn(s *service, generation uint32, err error) {
 	ev := pool.Event{Kind: pool.Stillborn, Generation: generation}
-	if err != errNoClient {
+	if err != errNoClient && err != errCalledOff {
 		ev.Code = m.tellStillborn(s, err)
 		m.neverBorn(s, err)
 	}
@@ -171,6 +172,7 @@ func (m *Master) reap() {
 		if !ok {
 			return
 		}
+		m.freed = m.figures.began
 		w := m.children[int32(d.PID)]
 		if w == nil {
 			continue // a stranger's orphan: it falls to pid 1
@@ -235,6 +237,10 @@ func (m *Master) step(s *service, ev pool.Event) {
 // and the timer is set to the next ring.
 func (m *Master) settle() {
 	m.advance()
+	if m.lateAt != 0 {
+		m.tidy()
+		m.bearLate()
+	}
 	for i := 0; i < len(m.dirty); i++ {
 		s := m.dirty[i]
 		s.dirty = false
@@ -245,7 +251,7 @@ func (m *Master) settle() {
 	if m.closing != nil && len(m.ending) == 0 {
 		m.ended = m.closing
 	}
-	switch next := earlier(m.rings.next(), m.tidy()); {
+	switch next := earlier(earlier(m.rings.next(), m.tidy()), m.lateAt); {
 	case next == m.ringing:
 	case next == 0:
 		m.timer.Stop()

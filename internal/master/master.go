@@ -114,6 +114,10 @@ type Master struct {
 	ringing  pool.Time // what timer is set to; 0 when it is stopped
 	tidyAt   pool.Time // when to look at births again; 0 if there is no need
 	unused   []disuse  // in the order of births
+	late     []putOff  // births that wait for descriptors
+	lateAt   pool.Time // when they are tried again; 0 if there are none
+	freed    pool.Time // the turn in which descriptors were last given back
+	scarce   *service  // had a birth fail for want of descriptors in this turn
 
 	countAfter pool.Time // no count of clients before
 

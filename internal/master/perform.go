@@ -43,6 +43,7 @@ func (m *Master) perform(s *service, a *pool.Action) {
 		m.wake(s)
 	case pool.Rotate:
 		m.closeStatus(s)
+		m.callOff(s)
 	case pool.Look:
 		m.look(s)
 	case pool.Tell:
@@ -56,6 +57,13 @@ func (m *Master) perform(s *service, a *pool.Action) {
 // birth begins a child, which is born as far as the pool is concerned: if its
 // program turns out not to load, it dies of that.
 func (m *Master) birth(s *service, a *pool.Action) {
+	switch {
+	case m.scarce == s:
+		m.stillborn(s, a.Generation, errCalledOff)
+		return
+	case len(m.late) > 0 && m.lacking(s, a):
+		return
+	}
 	b := m.conceive(s, a)
 	err := m.equip(b)
 	pid := 0
@@ -64,6 +72,9 @@ func (m *Master) birth(s *service, a *pool.Action) {
 	}
 	if err != nil {
 		b.abandon()
+		if lacksFiles(err) && m.lacking(s, a) {
+			return
+		}
 		m.stillborn(s, a.Generation, err)
 		return
 	}

@@ -22,6 +22,7 @@ func (m *Master) whenUnused(f func()) {
 	begun, settled := child.Tidy()
 	if begun == settled {
 		f()
+		m.freed = m.figures.began
 		return
 	}
 	m.unused = append(m.unused, disuse{begun, f})
@@ -34,6 +35,7 @@ func (m *Master) tidy() pool.Time {
 	n := 0
 	for n < len(m.unused) && m.unused[n].births <= settled {
 		m.unused[n].close()
+		m.freed = m.figures.began
 		n++
 	}
 	if m.unused = m.unused[n:]; len(m.unused) == 0 {
