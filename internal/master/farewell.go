@@ -65,10 +65,16 @@ func (m *Master) closeSockets() {
 	m.whenUnused(func() { listen.LeaveAll(retired) })
 }
 
-// deafen has a service hear of no more clients.
+// deafen has a service hear of no more clients. Its sockets are about to be
+// closed: those that nobody else has need not be taken out of the epoll set one
+// by one.
 func (m *Master) deafen(s *service) {
 	for _, src := range s.listeners {
-		m.poller.forget(src)
+		if src.socket.Lent {
+			m.poller.forget(src)
+		} else {
+			m.poller.drop(src)
+		}
 	}
 	s.listeners = nil
 }
@@ -81,7 +87,7 @@ func (m *Master) gaveUp(s *service) {
 	}
 	//exhaustive:enforce
 	switch s.plan.Wishes.OnGiveUp {
-	case plan.GiveUpHold:
+	case plan.GiveUpRetry, plan.GiveUpHold:
 	case plan.GiveUpClose:
 		m.shut(s)
 	case plan.GiveUpExit:

@@ -72,9 +72,33 @@ func (l *loader) checkBackoff(set layered, svc *Service) {
 		l.report.errorf(set.at("backoff.first"), "backoff.first = %s is longer than backoff.max = %s", formatDuration(b.First), formatDuration(b.Max)).
 			instead("write a larger max, or a shorter first")
 	}
-	if s := set.find("on_give_up"); s != nil && !s.failed && b.Tries == 0 && svc.OnGiveUp != Hold && !failedAt(set, "backoff.tries") {
-		l.report.errorf(s.at, "on_give_up has no effect: brood never gives up, because backoff.tries is unlimited").
-			instead("write backoff = { tries = 10 } as well")
+	l.settleGiveUp(set, svc)
+}
+
+// usualTries is after how many failures in a row a service gives up that says
+// only what follows.
+const usualTries = 10
+
+// settleGiveUp has each of backoff.tries and on_give_up mean something without
+// the other, and finds them at odds.
+func (l *loader) settleGiveUp(set layered, svc *Service) {
+	tries, follows := set.find("backoff.tries"), set.find("on_give_up")
+	if tries != nil && tries.failed || follows != nil && follows.failed {
+		return
+	}
+	tried, retries := svc.Backoff.Tries, svc.OnGiveUp == Retry
+	switch {
+	case follows == nil && tried > 0:
+		svc.OnGiveUp = Hold
+	case follows == nil:
+	case retries && tried > 0:
+		l.report.errorf(follows.at, "on_give_up = \"retry\" never gives up, and backoff.tries = %d does", tried).
+			instead("leave one of the two out")
+	case !retries && tries == nil:
+		svc.Backoff.Tries = usualTries
+	case !retries && tried == 0:
+		l.report.errorf(follows.at, "on_give_up has no effect: brood never gives up, because backoff.tries is unlimited").
+			instead("write backoff = { tries = 10 }, or leave tries out")
 	}
 }
 

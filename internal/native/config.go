@@ -195,10 +195,12 @@ const (
 // GiveUp is what becomes of a service whose workers cannot be started.
 type GiveUp uint8
 
-// Hold keeps the sockets, so that clients queue until an operator steps in;
-// Close closes them, so that clients are refused; Exit ends brood.
+// Retry never gives up; Hold keeps the sockets, so that clients queue until an
+// operator steps in; Close closes them, so that clients are refused; Exit ends
+// brood.
 const (
-	Hold GiveUp = iota + 1
+	Retry GiveUp = iota + 1
+	Hold
 	Close
 	Exit
 )

@@ -216,13 +216,13 @@ var lifeKeys = []*key{
 	{
 		name: "backoff.tries", kind: kindCount, preset: `"unlimited"`, example: "10", min: 1, max: 1 << 30, zero: "unlimited",
 		also: []string{"startretries", "retries", "max_restarts", "startlimitburst"},
-		doc:  "Gives up after this many failures in a row.",
+		doc:  "Gives up after this many failures in a row. Where only on_give_up is written it is 10.",
 		put:  func(d *draft, v value) { d.service.Backoff.Tries = int(v.num) },
 	},
 	{
-		name: "on_give_up", kind: kindChoice, choices: []string{"hold", "close", "exit"}, preset: `"hold"`,
-		doc: "What follows: hold leaves the sockets open, so that clients wait for an operator; close refuses them; exit stops brood with status 1.",
-		put: func(d *draft, v value) { d.service.OnGiveUp = Hold + GiveUp(v.num) },
+		name: "on_give_up", kind: kindChoice, choices: []string{"retry", "hold", "close", "exit"}, preset: `"retry"`, example: `"hold"`,
+		doc: "What becomes of a service whose workers cannot be started: retry goes on trying, every backoff.max at last; hold stops trying and leaves the sockets open, so that clients wait for an operator; close refuses them; exit stops brood with status 1. With backoff.tries alone it is hold.",
+		put: func(d *draft, v value) { d.service.OnGiveUp = Retry + GiveUp(v.num) },
 	},
 	{
 		name: "essential", kind: kindFlag, preset: "false",

@@ -112,7 +112,7 @@ func (s *Service) wishes() *plan.Wishes {
 	return w
 }
 
-var giveUps = [...]plan.GiveUp{Hold: plan.GiveUpHold, Close: plan.GiveUpClose, Exit: plan.GiveUpExit}
+var giveUps = [...]plan.GiveUp{Retry: plan.GiveUpRetry, Hold: plan.GiveUpHold, Close: plan.GiveUpClose, Exit: plan.GiveUpExit}
 
 // output is the same in the plan's words.
 func (l *Log) output() plan.Output {

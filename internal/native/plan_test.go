@@ -86,3 +86,27 @@ func TestTransportOf(t *testing.T) {
 		}
 	}
 }
+
+// TestGiveUp sees each of the two keys mean something without the other.
+func TestGiveUp(t *testing.T) {
+	for text, want := range map[string]struct {
+		tries   int
+		follows GiveUp
+	}{
+		"":                            {0, Retry},
+		`on_give_up = "retry"`:        {0, Retry},
+		`on_give_up = "exit"`:         {10, Exit},
+		"backoff.tries = 3":           {3, Hold},
+		`backoff.tries = "unlimited"`: {0, Retry},
+		"backoff.tries = 3\non_give_up = \"close\"": {3, Close},
+	} {
+		cfg, ds := loadWithFile(plan.ProtocolInetd, text)
+		if ds.Failed() {
+			t.Errorf("%s: %v", text, ds)
+			continue
+		}
+		if s := cfg.Services[0]; s.Backoff.Tries != want.tries || s.OnGiveUp != want.follows {
+			t.Errorf("%s: gives up after %d, and then %d; want %+v", text, s.Backoff.Tries, s.OnGiveUp, want)
+		}
+	}
+}

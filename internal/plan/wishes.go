@@ -44,11 +44,12 @@ type Limit struct {
 // GiveUp is what becomes of a service whose workers cannot be started.
 type GiveUp uint8
 
-// GiveUpHold keeps the sockets, so that clients queue until an operator steps
-// in; GiveUpClose closes them, so that clients are refused; GiveUpExit ends the
-// daemon.
+// GiveUpRetry never gives up; GiveUpHold keeps the sockets, so that clients
+// queue until an operator steps in; GiveUpClose closes them, so that clients are
+// refused; GiveUpExit ends the daemon.
 const (
-	GiveUpHold GiveUp = iota + 1
+	GiveUpRetry GiveUp = iota + 1
+	GiveUpHold
 	GiveUpClose
 	GiveUpExit
 )

@@ -89,6 +89,8 @@ func (g GiveUp) String() string { return giveUpWord(g) }
 
 func giveUpWord(g GiveUp) string {
 	switch g { //exhaustive:enforce
+	case GiveUpRetry:
+		return "retry"
 	case GiveUpHold:
 		return "hold"
 	case GiveUpClose:

@@ -79,7 +79,8 @@ type Service struct {
 	Chroot    string    `json:"chroot,omitempty"`
 	Listen    []Address `json:"listen"`
 	Essential bool      `json:"essential,omitempty"`
-	// OnGiveUp is "hold", "close" or "exit"; "" where nothing is given up.
+	// OnGiveUp is "retry", "hold", "close" or "exit"; "" for a service of
+	// master.cf, which is never given up.
 	OnGiveUp string `json:"on_give_up,omitempty"`
 
 	// Limit is the most workers at one time, Min and Spare those that are kept.
