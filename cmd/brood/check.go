@@ -15,15 +15,20 @@ var errMistakes = errors.New("there are mistakes, and broodd would not take this
 
 func checkCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "check FILE",
+		Use:   "check [FILE]",
 		Short: "Say all that is wrong with a brood.toml",
-		Long: `Reads FILE, and all that it includes, as broodd would on this machine and as
-this user. Every mistake is told at once, with its place, the text in question
-underlined, and what to write instead. Nothing is started or changed.`,
+		Long: `check reads FILE, or brood.toml here, and all that it includes, as broodd would
+on this machine and as this user. Every mistake is told at once, with its place,
+the text in question underlined, and what to write instead. Nothing is started
+or changed; whether an address is free, a start or "brood plan" shows.`,
 		Example: "  brood check brood.toml",
-		Args:    cobra.ExactArgs(1),
+		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			config, ds := native.Load(args[0], native.Options{System: native.OS()})
+			path := starterFile
+			if len(args) > 0 {
+				path = args[0]
+			}
+			config, ds := native.Load(path, native.Options{System: native.OS()})
 			out := cmd.OutOrStdout()
 			if err := native.Render(out, ds, config.Sources); err != nil {
 				return err
@@ -31,7 +36,7 @@ underlined, and what to write instead. Nothing is started or changed.`,
 			if ds.Failed() {
 				return errMistakes
 			}
-			fmt.Fprintf(out, "%s is good; services: %d\n", args[0], len(config.Services))
+			fmt.Fprintf(out, "%s is good; services: %d\n", path, len(config.Services))
 			return nil
 		},
 	}

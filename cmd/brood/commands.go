@@ -15,6 +15,10 @@ const (
 	exitUsage  = 2
 )
 
+// answersByStatus marks a command whose status 2 is an answer. With it, a command line
+// that means nothing is 1, so that a script does not take it for that answer.
+const answersByStatus = "answers by exit status"
+
 // nouns are the commands below brood, each made in the file of its name.
 var nouns = append([]func() *cobra.Command{
 	checkCommand,
@@ -74,6 +78,9 @@ func run(args []string, stdout, stderr io.Writer) int {
 	// What fails before a command begins is the fault of the command line.
 	if usage := (usageError{}); errors.As(err, &usage) || !*began {
 		fmt.Fprintf(stderr, "Try '%s --help'.\n", command.CommandPath())
+		if command.Annotations[answersByStatus] != "" {
+			return exitFailed
+		}
 		return exitUsage
 	}
 	return exitFailed
@@ -90,11 +97,12 @@ func rootCommand() (root *cobra.Command, began *bool) {
 
 broodd is the daemon: it owns listening sockets, gives birth to a worker when a
 client waits, bounds the pool, buries the dead, holds back what crashes at
-birth, and says why. It is a drop-in for Postfix's master(8).`,
+birth, and says why. It does so for any program, from a brood.toml, and for
+Postfix in the place of its master(8).`,
 		Example: `  brood demo                        see it work, in a dozen seconds
   brood status                      all services at a glance
   brood why web                     what is the matter with one
-  brood plan; brood reload         look, then carry it out
+  brood plan; brood reload          look, then carry it out
   brood postfix install --dry-run   what it would take to run your Postfix`,
 		Args:          cobra.NoArgs,
 		RunE:          chooseOne,
@@ -119,10 +127,15 @@ birth, and says why. It is a drop-in for Postfix's master(8).`,
 	root.Version = version
 	root.SetVersionTemplate("brood {{.Version}}\n")
 	root.Flags().Bool("version", false, "say which version this is")
+	root.InitDefaultHelpCmd()
+	if help, _, err := root.Find([]string{"help"}); err == nil {
+		help.Long = "help says what a command does, as its option --help."
+		help.Short = "Say what a command does"
+	}
 	nameHelp(root)
-	root.SetHelpTemplate(root.HelpTemplate() + `
+	root.SetHelpTemplate(root.HelpTemplate() + `{{if not (index .Annotations "` + answersByStatus + `")}}
 Exit status: 0 done, 1 failed, 2 usage.
-`)
+{{end}}`)
 	return root, began
 }
 

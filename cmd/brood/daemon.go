@@ -39,7 +39,7 @@ type daemon struct {
 // talks gives a command the options of all those that ask the daemon.
 func (d *daemon) talks(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&d.socket, "socket", "", "ask at this control `socket`")
-	cmd.Flags().StringVar(&d.config, "config", "", "ask who serves this brood.toml or Postfix `directory`")
+	cmd.Flags().StringVar(&d.config, "config", "", "ask who serves `path`: a brood.toml or /etc/postfix")
 	cmd.Flags().BoolVar(&d.json, "json", false, "answer in JSON")
 	mustRegister(cmd.RegisterFlagCompletionFunc("socket", cobra.FixedCompletions(nil, cobra.ShellCompDirectiveDefault)))
 	mustRegister(cmd.RegisterFlagCompletionFunc("config", cobra.FixedCompletions(nil, cobra.ShellCompDirectiveDefault)))

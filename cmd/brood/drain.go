@@ -18,7 +18,7 @@ func drainCommand() *cobra.Command {
 	var deadline time.Duration
 	var all bool
 	cmd := &cobra.Command{
-		Use:   "drain SERVICE",
+		Use:   "drain [SERVICE]",
 		Short: "Take no new clients, and let workers finish those they have",
 		Long: `drain has SERVICE take no new clients and waits until its workers have finished
 those that they have. When the deadline comes first, the workers that are left

@@ -11,14 +11,15 @@ import (
 	"github.com/brood-project/brood/internal/native"
 )
 
-// starterFile is what brood init writes when it is not told another name.
+// starterFile is what brood init writes, and brood check reads, when it is not
+// told another name.
 const starterFile = "brood.toml"
 
 func initCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "init [FILE]",
 		Short: "Write a first brood.toml, with all that can be set in it",
-		Long: `Writes FILE, or brood.toml here: a service that works as it is, and every
+		Long: `init writes FILE, or brood.toml here: a service that works as it is, and every
 setting there is as a comment with its default. A file that exists is left
 alone. "-" writes to the standard output.`,
 		Example: "  brood init && broodd -c brood.toml",

@@ -25,9 +25,10 @@ do: which services are added, removed and changed, in what, whose workers are
 replaced and why, and how many services stay as they are. Nothing is changed.
 
 Exit status: 0 when a reload would change nothing, 2 when it would change
-something, 1 when it would be refused; every mistake is told then, with
-FILE:LINE.`,
-		Args: noArguments,
+something, 1 when it would be refused (every mistake is told then, with
+FILE:LINE), or when brood cannot tell.`,
+		Annotations: map[string]string{answersByStatus: "yes"},
+		Args:        noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, stop := interruptible()
 			defer stop()

@@ -84,9 +84,9 @@ func dial(ctx context.Context, path string) (fd int, err error) {
 func explainDial(err error) error {
 	switch {
 	case errors.Is(err, unix.ENOENT):
-		return fmt.Errorf("%w: there is no such socket; start brood, or name its socket", ErrNotRunning)
+		return fmt.Errorf("%w: there is no such socket; start broodd, or name its socket", ErrNotRunning)
 	case errors.Is(err, unix.ECONNREFUSED):
-		return fmt.Errorf("%w: nobody listens at the socket; start brood", ErrNotRunning)
+		return fmt.Errorf("%w: nobody listens at the socket; start broodd", ErrNotRunning)
 	case errors.Is(err, unix.EACCES):
 		return fmt.Errorf("%w: a directory on the way is closed to you; ask as root", err)
 	case errors.Is(err, unix.EPROTOTYPE), errors.Is(err, unix.ENOTSOCK):

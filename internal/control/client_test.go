@@ -43,8 +43,8 @@ func TestCannotDial(t *testing.T) {
 		words   string
 		running bool
 	}{
-		"/none":                         {"brood is not running there: there is no such socket; start brood, or name its socket", false},
-		"/stale":                        {"brood is not running there: nobody listens at the socket; start brood", false},
+		"/none":                         {"brood is not running there: there is no such socket; start broodd, or name its socket", false},
+		"/stale":                        {"brood is not running there: nobody listens at the socket; start broodd", false},
 		"/datagrams":                    {"that is not brood's socket; name the right one", true},
 		"/" + strings.Repeat("x", 1000): {"and that of a socket has 1 to 107", true},
 	} {

@@ -12,11 +12,13 @@ import (
 const starterHead = `# brood.toml: who listens where, what serves it, and how many of it there are.
 #
 # brood check FILE   says everything that is wrong with it, and where
-# brood plan FILE    says what would be done
+# broodd -c FILE     serves it
+# brood plan         says what a reload would do to the daemon that serves it
 #
 # Lines that begin with #? are settings at their defaults, or examples of those
 # that have none: take the #? away, that of the [table] above them as well, and
-# change them. The last lines are a service that works as it is.
+# change them. The last lines are a service that works as it is. Addresses and
+# placeholders are explained in docs/config.md of the source.
 
 `
 
