@@ -202,7 +202,12 @@ func numbered(name string, n int) []string {
 	return forms
 }
 
+// wrongFD says nothing where the protocol is unknown, which is a mistake of its
+// own.
 func (p *places) wrongFD(at span) {
+	if p.service.Protocol == 0 {
+		return
+	}
 	a := p.l.report.errorf(at, "{fd} with the protocol %s, which has a descriptor of its own", protocolName(p.service.Protocol))
 	switch p.service.Protocol {
 	case plan.ProtocolSystemd:
