@@ -65,7 +65,7 @@ func (m *Master) Picture(ctx context.Context, what PictureOptions) (*scoreboard.
 		return m.stale(&what), nil
 	}
 	if len(d.plans) == 0 && what.Service != "" {
-		return nil, refuse(ErrUnknown, "no service is called %q", what.Service)
+		return nil, m.unknown(ctx, what.Service)
 	}
 	m.complete(ctx, d)
 	if what.Service == "" {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 
@@ -322,11 +323,36 @@ func one(list []*plan.Service, name string) (*plan.Service, error) {
 	}
 	switch len(found) {
 	case 0:
-		return nil, refuse(ErrUnknown, "there is no service %q; there are %s", name, choices(list, func(s *plan.Service) string { return s.Name }))
+		return nil, unknownService(name, list)
 	case 1:
 		return found[0], nil
 	}
 	return nil, refuse(ErrAmbiguous, "several services are called %q; write one of %s", name, choices(found, withType))
+}
+
+// unknownService is the answer to a name that no service has. Often it is that of
+// a program, such as smtpd: then it names the services that run it.
+func unknownService(name string, list []*plan.Service) error {
+	nameOf := func(s *plan.Service) string { return s.Name }
+	var run []*plan.Service
+	for _, s := range list {
+		if path.Base(s.Command.Path) == name {
+			run = append(run, s)
+		}
+	}
+	if len(run) > 0 {
+		return refuse(ErrUnknown, "there is no service %q; that program is run by %s", name, choices(run, nameOf))
+	}
+	return refuse(ErrUnknown, "there is no service %q; there are %s", name, choices(list, nameOf))
+}
+
+// unknown is unknownService for those who are not in the loop.
+func (m *Master) unknown(ctx context.Context, name string) error {
+	var err error
+	if over := m.Call(ctx, func() { err = unknownService(name, m.plan.Services) }); over != nil {
+		return over
+	}
+	return err
 }
 
 // transportWords are the types of master.cf.

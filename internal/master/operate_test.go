@@ -282,6 +282,23 @@ func TestOneService(t *testing.T) {
 	if _, err := one(list, "nobody"); !errors.Is(err, ErrUnknown) || !strings.Contains(err.Error(), "smtp, qmgr") {
 		t.Error(err)
 	}
+	list[0].Command.Path = "/usr/lib/postfix/sbin/smtpd"
+	if _, err := one(list, "smtpd"); !errors.Is(err, ErrUnknown) || err.Error() != `there is no service "smtpd"; that program is run by smtp` {
+		t.Error(err)
+	}
+}
+
+// TestUnknownNamesAreAnsweredAlike: whoever asks is told which services there are.
+func TestUnknownNamesAreAnsweredAlike(t *testing.T) {
+	w := start(t, serviceOf(t, "s", "obey", pool.Policy{Limit: 1}))
+	_, drawn := w.m.Picture(within(t), PictureOptions{Service: "nobody"})
+	_, recorded := w.m.Recorder(within(t), "nobody")
+	changed := w.m.Pause(within(t), operator, "nobody")
+	for _, err := range []error{drawn, recorded, changed} {
+		if !errors.Is(err, ErrUnknown) || err.Error() != `there is no service "nobody"; there are s` {
+			t.Error(err)
+		}
+	}
 }
 
 func TestRestartReplacesEverybody(t *testing.T) {

@@ -36,7 +36,7 @@ func (m *Master) Recorder(ctx context.Context, service string) ([]scoreboard.Ent
 		return nil, err
 	}
 	if !found {
-		return nil, refuse(ErrUnknown, "no service is called %q", service)
+		return nil, m.unknown(ctx, service)
 	}
 	slices.SortStableFunc(steps, func(a, b pool.Entry) int { return int(a.At - b.At) })
 	told := make([]scoreboard.Entry, len(steps))
