@@ -14,7 +14,8 @@ type account struct {
 	c       *Collector
 	last    *Stream // the latest worker, for where to tell what was lost
 	rate    int
-	since   time.Time
+	since   time.Time // when the span began
+	seen    time.Time // when the clock was looked at last: the time of its lines
 	count   int
 	lost    int
 	pending bool // a timer will tell of the lost
@@ -63,8 +64,9 @@ func (c *Collector) account(s *Stream) *account {
 // full tells whether no more lines are logged for now.
 func (a *account) full() bool { return a.rate > 0 && a.count >= a.rate }
 
-// turn begins another span when one is over.
+// turn takes the time, and begins another span when one is over.
 func (a *account) turn(now time.Time) {
+	a.seen = now
 	if now.Sub(a.since) >= rateSpan {
 		a.tellLost()
 		a.since, a.count = now, 0

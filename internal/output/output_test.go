@@ -113,6 +113,39 @@ func TestLinesCarryServicePidAndGeneration(t *testing.T) {
 	}
 }
 
+// TestLinesCarryTheirOwnTime: a line that comes later within one span of the rate
+// is later in the log, too.
+func TestLinesCarryTheirOwnTime(t *testing.T) {
+	c := New()
+	clock := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	c.now = func() time.Time {
+		clock = clock.Add(50 * time.Millisecond)
+		return clock
+	}
+	to, log := file(t, plan.Output{})
+	s, err := c.Open("web", 7, to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Given()
+	if err := s.Born(os.Getpid()); err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range []string{"one", "two"} {
+		if _, err := unix.Write(s.FD(), []byte(line+"\n")); err != nil {
+			t.Fatal(err)
+		}
+		log(line, has(line))
+	}
+	text := log("both", has("two"))
+	first, rest, _ := strings.Cut(text, "\n")
+	one, _, _ := strings.Cut(first, " ")
+	two, _, _ := strings.Cut(rest, " ")
+	if one >= two {
+		t.Errorf("the second line is not later than the first:\n%s", text)
+	}
+}
+
 func TestJSON(t *testing.T) {
 	c := New()
 	to, log := file(t, plan.Output{JSON: true})

@@ -150,6 +150,7 @@ func (s *Stream) read() int {
 // end logs what was begun, and reads no more.
 func (s *Stream) end() {
 	if len(s.partial) > 0 {
+		s.account.turn(s.c.now())
 		s.line(s.partial)
 		s.partial = nil
 	}
@@ -216,7 +217,7 @@ func (s *Stream) line(text []byte) {
 		return
 	}
 	s.account.count++
-	s.sink.log(&s.label, s.to, s.account.since, text)
+	s.sink.log(&s.label, s.to, s.account.seen, text)
 }
 
 // remember keeps a line as last words.
