@@ -12,6 +12,10 @@ const (
 	removeTime = "remove"
 )
 
+// fewDescriptors is more than either master has open with one service. With
+// thousands, ours has one for each and Postfix's three.
+const fewDescriptors = 100
+
 // startAndReload is row 7.
 func startAndReload(b *bench) (*result, error) {
 	var turns []subject
@@ -24,7 +28,8 @@ func startAndReload(b *bench) (*result, error) {
 	}
 	res := &result{notes: []string{
 		"Start: until `master -w` returns. Reload: from SIGHUP until a service that is new in it, and last in master.cf, serves a client. " +
-			"Removal: until also the descriptors of the services that are gone are closed.",
+			"Removal: until also all descriptors of the services that are gone are closed, so that clients are refused. " +
+			"Ours takes the names of the sockets away as well, beside that; Postfix's leaves them.",
 	}}
 	for _, f := range []struct{ measure, what string }{
 		{startTime, "start until all sockets are bound, %d services"},
@@ -58,11 +63,7 @@ func (b *bench) lifeOf(name string) (measures, error) {
 	}
 	time.Sleep(b.size.settle)
 	in.rows = []string{row0("other", "")}
-	// Every service that goes gives up one descriptor at least.
-	before := descriptors(in.pid)
-	removed, err := in.reloadUntil("other", func() bool {
-		return before-descriptors(in.pid) >= int64(b.size.many)
-	})
+	removed, err := in.reloadUntil("other", func() bool { return descriptors(in.pid) < fewDescriptors })
 	return measures{
 		startTime: milliseconds(started), reloadTime: milliseconds(reloaded), removeTime: milliseconds(removed),
 	}, err

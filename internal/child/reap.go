@@ -116,6 +116,15 @@ func Tidy() (begun, settled uint64) {
 	return books.begun, books.begun
 }
 
+// Idle tells that no child is between its birth and its program: until then it
+// may have copies of descriptors that it was not given.
+func Idle() bool {
+	books.mu.Lock()
+	defer books.mu.Unlock()
+	books.tidy()
+	return len(books.flight) == 0
+}
+
 // forget strikes a process out that was buried, and tells what is known of it.
 func (r *register) forget(d *Death) {
 	c, ours := r.alive[d.PID]

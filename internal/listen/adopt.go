@@ -13,7 +13,7 @@ import (
 // held against the endpoint: its kind, its address, and that it listens. On an
 // error the descriptor is left as it was. There must be no change under way.
 func (s *Set) Adopt(e plan.Endpoint, fd int) (*Socket, error) {
-	sock := &Socket{Endpoint: e, FD: fd}
+	sock := &Socket{Endpoint: e, FD: fd, Lent: true}
 	id := identityOf(e)
 	if s.changing || s.open[id] != nil {
 		return nil, sock.fail("adopt", errors.New("it is open already"))
@@ -94,11 +94,11 @@ func (s *Socket) adoptFile() error {
 		return err
 	}
 	defer d.close()
-	h, st, err := d.handle(pathName(s.Endpoint.Path), fileType(s.Endpoint.Network))
+	h, f, err := d.handle(pathName(s.Endpoint.Path), fileType(s.Endpoint.Network))
 	if err != nil {
 		return err
 	}
-	s.file = fileID{dev: st.Dev, ino: st.Ino}
+	s.file = f.id
 	return unix.Close(h)
 }
 

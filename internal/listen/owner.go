@@ -67,16 +67,21 @@ type keptThread struct {
 
 // run has the thread do f, and waits for it.
 func (k *keptThread) run(f func()) {
+	done := make(chan struct{})
+	k.start(func() {
+		defer close(done)
+		f()
+	})
+	<-done
+}
+
+// start has the thread do f.
+func (k *keptThread) start(f func()) {
 	k.once.Do(func() {
 		k.work = make(chan func())
 		go k.serve()
 	})
-	done := make(chan struct{})
-	k.work <- func() {
-		defer close(done)
-		f()
-	}
-	<-done
+	k.work <- f
 }
 
 func (k *keptThread) serve() {
@@ -146,6 +151,22 @@ func (b *batchThread) run(f func()) {
 	b.one.Lock()
 	defer b.one.Unlock()
 	b.thread.run(func() {
+		b.begin()
+		defer b.end()
+		f()
+	})
+}
+
+// later has f work as a batch, which may end after the call. Those that begin
+// afterwards wait for it.
+func (b *batchThread) later(f func()) {
+	if b.here() || !privileged() {
+		f()
+		return
+	}
+	b.one.Lock()
+	b.thread.start(func() {
+		defer b.one.Unlock()
 		b.begin()
 		defer b.end()
 		f()

@@ -217,37 +217,36 @@ var errExchanged = errors.New("it was exchanged for something else")
 
 // handle opens the file that a name leads to, without following a link, and
 // makes sure of its type; nothing but fstat, chmod and chown can be done on it.
-func (d *folder) handle(name string, fileType uint32) (fd int, st unix.Stat_t, err error) {
+func (d *folder) handle(name string, fileType uint32) (fd int, f file, err error) {
 	fd, err = unix.Openat(d.fd, name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return -1, st, err
+		return -1, f, err
 	}
-	if err = unix.Fstat(fd, &st); err == nil && st.Mode&unix.S_IFMT != fileType {
+	if f, err = lookAt(fd, ""); err == nil && f.mode&unix.S_IFMT != fileType {
 		err = errExchanged
 	}
 	if err != nil {
 		_ = unix.Close(fd)
-		return -1, st, err
+		return -1, f, err
 	}
-	return fd, st, nil
+	return fd, f, nil
 }
 
 // setMode notes which file was made, and gives it its permission bits if it was
 // born with others. It returns who owns it.
 func (s *Socket) setMode(d *folder, name string) (maker ids, err error) {
-	var st unix.Stat_t
-	err = unix.Fstatat(d.fd, name, &st, unix.AT_SYMLINK_NOFOLLOW)
-	if err == nil && st.Mode&unix.S_IFMT != fileType(s.Endpoint.Network) {
+	f, err := lookAt(d.fd, name)
+	if err == nil && f.mode&unix.S_IFMT != fileType(s.Endpoint.Network) {
 		err = errExchanged
 	}
 	if err != nil {
 		return ids{}, s.fail("chmod", err)
 	}
-	s.file = fileID{dev: st.Dev, ino: st.Ino}
-	if st.Mode&0o7777 != s.Endpoint.Mode&0o777 {
+	s.file = f.id
+	if f.mode&0o7777 != s.Endpoint.Mode&0o777 {
 		err = s.resetMode(d, name)
 	}
-	return ownerOf(&st), err
+	return f.owner, err
 }
 
 // resetMode gives the same file other permission bits.
@@ -264,13 +263,13 @@ func (s *Socket) resetMode(d *folder, name string) error {
 }
 
 // ownHandle is a handle of the very file that was made.
-func (s *Socket) ownHandle(d *folder, name string) (fd int, st unix.Stat_t, err error) {
-	fd, st, err = d.handle(name, fileType(s.Endpoint.Network))
-	if err == nil && s.file != (fileID{dev: st.Dev, ino: st.Ino}) {
+func (s *Socket) ownHandle(d *folder, name string) (fd int, f file, err error) {
+	fd, f, err = d.handle(name, fileType(s.Endpoint.Network))
+	if err == nil && s.file != f.id {
 		_ = unix.Close(fd)
-		return -1, st, errExchanged
+		return -1, f, errExchanged
 	}
-	return fd, st, err
+	return fd, f, err
 }
 
 // chmodHandle works on a handle that was opened with O_PATH, which kernels
@@ -300,12 +299,12 @@ func (s *Socket) setOwner(d *folder, name string) error {
 	if e.UID < 0 && e.GID < 0 {
 		return nil
 	}
-	h, st, err := s.ownHandle(d, name)
+	h, f, err := s.ownHandle(d, name)
 	if err != nil {
 		return s.fail("chown", err)
 	}
 	defer func() { _ = unix.Close(h) }()
-	if s.ownedAsAsked(d, ownerOf(&st)) {
+	if s.ownedAsAsked(d, f.owner) {
 		return nil
 	}
 	if err := unix.Fchownat(h, "", e.UID, e.GID, unix.AT_EMPTY_PATH); err != nil {
@@ -313,8 +312,6 @@ func (s *Socket) setOwner(d *folder, name string) error {
 	}
 	return nil
 }
-
-func ownerOf(st *unix.Stat_t) ids { return ids{uid: int(st.Uid), gid: int(st.Gid)} }
 
 func fileType(n plan.Network) uint32 {
 	if n == plan.NetFifo {
@@ -325,11 +322,8 @@ func fileType(n plan.Network) uint32 {
 
 // inPlace tells whether name still leads to the file that was made.
 func (s *Socket) inPlace(d *folder, name string) bool {
-	var st unix.Stat_t
-	if unix.Fstatat(d.fd, name, &st, unix.AT_SYMLINK_NOFOLLOW) != nil {
-		return false
-	}
-	return s.file == fileID{dev: st.Dev, ino: st.Ino}
+	f, err := lookAt(d.fd, name)
+	return err == nil && s.file == f.id
 }
 
 // removeName takes the name away if it is still ours.

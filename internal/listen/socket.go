@@ -22,6 +22,9 @@ type Socket struct {
 	// and lets others in. After a kill these are the children of the manager
 	// that is gone; otherwise somebody else takes some of the clients.
 	Shared bool
+	// Lent tells that another process was given the socket, and may have it
+	// still. Whoever gives it sets this.
+	Lent bool
 
 	// file is the name in the file system as it was made, for paths.
 	file fileID
@@ -31,11 +34,6 @@ type Socket struct {
 	beside bool
 	// silent: it is bound to see whether that can be done, and never listens.
 	silent bool
-}
-
-// fileID tells one file from another that took its name.
-type fileID struct {
-	dev, ino uint64
 }
 
 // Open makes the socket of an endpoint: bound, listening where that applies,
@@ -103,6 +101,11 @@ func (s *Socket) Retire() {
 		// Fails, and need not succeed, on what is no stream socket.
 		_ = unix.Shutdown(s.FD, unix.SHUT_RDWR)
 	}
+	s.leaveName()
+}
+
+// leaveName takes the name of a path away, if it is still ours.
+func (s *Socket) leaveName() {
 	if s.Endpoint.Path != "" && !isAbstract(s.Endpoint) {
 		s.removeName(pathName(s.Endpoint.Path))
 	}
@@ -120,6 +123,31 @@ func RetireAll(sockets []*Socket) {
 	})
 }
 
+// WithdrawAll closes sockets, after which nobody listens there, and takes the
+// names of their paths away. That the names are gone is not waited for: it
+// comes before whatever is opened or closed next. BEFORE: no child is on its
+// way that has a copy of a socket which is not Lent.
+//
+// To close a socket last frees its file as well if that has no name any more;
+// so the names, which cost the most, are taken away from files that nobody has
+// open.
+func WithdrawAll(sockets []*Socket) {
+	if len(sockets) == 0 {
+		return
+	}
+	for _, s := range sockets {
+		if s.Lent && s.FD >= 0 {
+			_ = unix.Shutdown(s.FD, unix.SHUT_RDWR)
+		}
+		s.Close()
+	}
+	batch.later(func() {
+		for _, s := range sockets {
+			s.leaveName()
+		}
+	})
+}
+
 // LeaveAll closes our descriptors and takes the names of paths away. Whoever
 // else holds one of the sockets still listens.
 func LeaveAll(sockets []*Socket) {
@@ -128,9 +156,7 @@ func LeaveAll(sockets []*Socket) {
 	}
 	batch.run(func() {
 		for _, s := range sockets {
-			if s.Endpoint.Path != "" && !isAbstract(s.Endpoint) {
-				s.removeName(pathName(s.Endpoint.Path))
-			}
+			s.leaveName()
 			s.Close()
 		}
 	})

@@ -120,6 +120,15 @@ func (p *poller) forget(src *source) {
 		return
 	}
 	_ = unix.EpollCtl(p.fd, unix.EPOLL_CTL_DEL, src.fd, &unix.EpollEvent{})
+	p.drop(src)
+}
+
+// drop forgets a source whose descriptor will be closed, with which the kernel
+// takes it out of the set. What it tells until then is about nobody.
+func (p *poller) drop(src *source) {
+	if !src.known {
+		return
+	}
 	p.give(src)
 	src.known, src.armed = false, false
 }

@@ -178,6 +178,7 @@ func (b *birth) sockets(first int) {
 		b.spec.Files = append(b.spec.Files, -1)
 	}
 	for i, src := range b.service.listeners {
+		src.socket.Lent = true
 		if at := first + i; at < len(b.spec.Files) {
 			b.spec.Files[at] = src.fd
 			continue

@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"slices"
 
+	"github.com/brood-project/brood/internal/child"
 	"github.com/brood-project/brood/internal/listen"
 	"github.com/brood-project/brood/internal/plan"
 	"github.com/brood-project/brood/internal/pool"
@@ -239,11 +240,15 @@ func sourceOf(s *service, before []*source, sock *listen.Socket) *source {
 	return &source{service: s, socket: sock, fd: sock.FD}
 }
 
-// retire has nobody listen at sockets any more, and closes them once no birth
-// under way can be using them: a program that does not load may keep that off
-// for long.
+// retire has nobody listen at sockets any more. It closes them at once if no child
+// is on its way, which is cheaper, and otherwise when no birth under way can be
+// using them: a program that does not load may keep that off for long.
 func (m *Master) retire(retired []*listen.Socket) {
 	if len(retired) == 0 {
+		return
+	}
+	if child.Idle() {
+		listen.WithdrawAll(retired)
 		return
 	}
 	listen.RetireAll(retired)
