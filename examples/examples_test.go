@@ -82,12 +82,6 @@ func onlyTold(toml string) string {
 	return strings.Replace(toml, "protocol = ", "wait = \"1h\"\nprotocol = ", 1)
 }
 
-// hasty has brood believe for no more than a second that a newborn which tells
-// nothing is still starting.
-func hasty(toml string) string {
-	return strings.Replace(toml, "protocol = ", "start = { timeout = \"1s\" }\nprotocol = ", 1)
-}
-
 // TestOneClientAtATime has the examples whose workers serve one client each: a
 // second client brings a second worker, and a worker that is done is used again.
 func TestOneClientAtATime(t *testing.T) {
@@ -98,7 +92,7 @@ func TestOneClientAtATime(t *testing.T) {
 	}{
 		{name: "go", built: "hello", change: onlyTold},
 		{name: "python", change: onlyTold},
-		{name: "perl", change: hasty},
+		{name: "perl"},
 		{name: "shell"},
 	} {
 		t.Run(e.name, func(t *testing.T) {
@@ -167,7 +161,7 @@ func TestBusyWorkers(t *testing.T) {
 		change func(string) string
 	}{
 		{"node", (*daemon).get, nil},
-		{"php", (*daemon).cgi, hasty},
+		{"php", (*daemon).cgi, nil},
 	} {
 		t.Run(e.name, func(t *testing.T) {
 			t.Parallel()

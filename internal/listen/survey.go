@@ -29,6 +29,10 @@ type Queue struct {
 	// at least since the first Look that saw it, which may be later than it came.
 	// 0 means not known, or not waiting.
 	Age time.Duration
+	// Taken is how many of those who stood there at the Survey's last Look at
+	// this socket do so no more, as far as they can be told apart: of TCP clients
+	// that gave up, and of unix ones that closed, nobody knows.
+	Taken int
 
 	family byte
 	addr   [16]byte
@@ -55,8 +59,9 @@ type Survey struct {
 	mu  sync.Mutex
 	fd  int
 	seq uint32
-	// lines are the clients that stood in each unix socket's queue at the last
-	// Look, by the number of that socket.
+	// lines are the clients that stood in each queue at the last Look at it, by the
+	// number of the socket. A Look keeps those that it is not asked for, unless they
+	// are more than linesMost: sockets may be gone.
 	lines map[uint32][]waiter
 }
 
@@ -100,16 +105,62 @@ func (s *Survey) Look(queues []Queue) error {
 		path = path || q.Network == plan.NetUnix
 	}
 	var errs []error
+	before := s.lines
+	s.lines = map[uint32][]waiter{}
 	if path {
-		errs = append(errs, s.countUnix(find), s.ageUnix(queues, time.Now()))
+		errs = append(errs, s.countUnix(find), s.ageUnix(queues, before, time.Now()))
 	}
 	if tcp {
 		errs = append(errs, s.countTCP(find), s.ageTCP(queues))
+	}
+	for i := range queues {
+		q := &queues[i]
+		q.Taken = taken(before[q.Inode], s.lines[q.Inode], q.Waiting)
+	}
+	for inode, line := range before {
+		if find[inode] == nil && len(s.lines) < linesMost {
+			s.lines[inode] = line
+		}
 	}
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("cannot count the queues: %w", err)
 	}
 	return nil
+}
+
+// waiter is a client in the queue of a socket: the number of its own socket, or
+// the cookie of its connection; 0 for one that cannot be recognised.
+type waiter struct {
+	id    uint64
+	since time.Time // when it was first seen there; not used with TCP
+}
+
+// waitersMost is how many clients of one queue are told apart; about more than
+// so many, unix_diag has no room to tell. linesMost is for how many queues.
+const (
+	waitersMost = 900
+	linesMost   = 1024
+)
+
+// taken is how many of those before are gone by now. Those who wait and were not
+// recognised may be any of them.
+func taken(before, now []waiter, waiting int) int {
+	if len(before) == 0 || waiting > waitersMost {
+		return 0
+	}
+	still := make(map[uint64]struct{}, len(now))
+	for _, w := range now {
+		if w.id != 0 {
+			still[w.id] = struct{}{}
+		}
+	}
+	gone := 0
+	for _, w := range before {
+		if _, ok := still[w.id]; w.id != 0 && !ok {
+			gone++
+		}
+	}
+	return max(0, gone-max(0, waiting-len(still)))
 }
 
 // surveyBuffer is what the kernel fills at most with one part of an answer.

@@ -33,6 +33,7 @@ const (
 	atFamily     = 0
 	atSourcePort = 4
 	atSource     = 8
+	atCookie     = 44
 	atRqueue     = 56
 	atWqueue     = 60
 	atInode      = 68
@@ -107,6 +108,9 @@ func (s *Survey) ageFamily(family byte, ports []uint16, crowded []*Queue) error 
 		}
 		if q := listenerOf(m, crowded); q != nil {
 			q.Age = max(q.Age, time.Duration(ne.Uint32(info[lastDataSent:]))*time.Millisecond)
+			if q.Waiting <= waitersMost {
+				s.lines[q.Inode] = append(s.lines[q.Inode], waiter{id: ne.Uint64(m[atCookie:])})
+			}
 		}
 	})
 }

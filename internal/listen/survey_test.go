@@ -170,6 +170,40 @@ func TestSurveyAgeUnix(t *testing.T) {
 	}
 }
 
+// Who was taken is known, also when as many wait as before, and when a Look at
+// another socket came between.
+func TestSurveyTaken(t *testing.T) {
+	s, all := newSurvey(t), surveyed(t)
+	look := func(sock *Socket) Queue {
+		queues := queuesOf(sock)
+		if err := s.Look(queues); err != nil {
+			t.Fatal(err)
+		}
+		return queues[0]
+	}
+	for i, sock := range all {
+		come := func() {
+			if sock.Endpoint.Network == plan.NetTCP {
+				answers(t, sock.Endpoint)
+				return
+			}
+			visit(t, sock)
+		}
+		come()
+		come()
+		for step, taken := range []int{0, 0, 1, 2, 0} {
+			for range taken {
+				accept(t, sock)
+				come()
+			}
+			if q := look(sock); q.Waiting != 2 || q.Taken != taken {
+				t.Errorf("%s, step %d: %+v, want %d taken", Describe(sock.Endpoint), step, q, taken)
+			}
+			look(all[(i+1)%len(all)])
+		}
+	}
+}
+
 // Ports may be many: the kernel takes the whole program.
 func TestSurveyManyPorts(t *testing.T) {
 	s := newSurvey(t)

@@ -19,18 +19,8 @@ const (
 )
 
 // agedMost is of how many unix sockets one Look asks who stands in their queues,
-// which takes a pass over the kernel's table for each. waitersMost is how many
-// clients may stand in one: the kernel's answer has no room for more.
-const (
-	agedMost    = 128
-	waitersMost = 900
-)
-
-// waiter is a client in the queue of a unix socket.
-type waiter struct {
-	inode uint32
-	since time.Time // when it was first seen there
-}
+// which takes a pass over the kernel's table for each.
+const agedMost = 128
 
 // countUnix fills in how many wait at each unix socket.
 func (s *Survey) countUnix(find map[uint32]*Queue) error {
@@ -64,9 +54,7 @@ func unixRequest(states, inode, show uint32) []byte {
 // ageUnix fills in for how long the clients at the heads of the queues are known
 // to have been there. The kernel names those who wait, in order, but not since
 // when; so whoever was there at the last Look has been waiting since then.
-func (s *Survey) ageUnix(queues []Queue, now time.Time) error {
-	before := s.lines
-	s.lines = map[uint32][]waiter{}
+func (s *Survey) ageUnix(queues []Queue, before map[uint32][]waiter, now time.Time) error {
 	left := agedMost
 	var errs []error
 	for i := range queues {
@@ -110,9 +98,9 @@ func (s *Survey) lineUnix(inode uint32, before []waiter, now time.Time) (line []
 func waitersOf(inodes []byte, before []waiter, now time.Time) []waiter {
 	line := make([]waiter, 0, len(inodes)/4)
 	for ; len(inodes) >= 4; inodes = inodes[4:] {
-		w := waiter{binary.NativeEndian.Uint32(inodes), now}
+		w := waiter{uint64(binary.NativeEndian.Uint32(inodes)), now}
 		for i := range before {
-			if w.inode != 0 && before[i].inode == w.inode {
+			if w.id != 0 && before[i].id == w.id {
 				w.since = before[i].since
 				before = before[i+1:]
 				break

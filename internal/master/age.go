@@ -8,14 +8,35 @@ import (
 )
 
 // lookForAge asks outside the loop how long the oldest client of an opaque pool
-// has waited, and answers the pool then. Without that, clients of whom each waits
-// for a moment could not be told from one that waits all the time. False where
-// nobody knows: the kernel keeps the time of TCP clients only.
+// has waited, and who was taken, and answers the pool then. Without that, clients
+// of whom each waits for a moment could not be told from one that waits all the
+// time. False where nobody knows.
 func (m *Master) lookForAge(s *service) bool {
+	return m.surveyOf(s, func(queues []listen.Queue, err error) {
+		m.inLoop(func() { m.lookedForAge(s, queues, err) })
+	})
+}
+
+// remember notes who waits at an opaque pool when somebody is born, or is still
+// thought to be starting, so that it will be known whether that one has taken a
+// client.
+func (m *Master) remember(s *service) {
+	m.surveyOf(s, func([]listen.Queue, error) {})
+}
+
+// newborn tells whether a worker of an opaque pool may still be starting.
+func (m *Master) newborn(s *service) bool {
+	return s.bornAt != 0 && m.now() < s.bornAt+pool.Time(s.plan.Policy.StartTimeout)
+}
+
+// surveyOf looks at the queues of one service outside the loop; false if nobody
+// can. Looks at one service answer in the order in which they are asked for, but
+// for those that were asked for within a moment.
+func (m *Master) surveyOf(s *service, done func([]listen.Queue, error)) bool {
 	queues := make([]listen.Queue, 0, len(s.listeners))
 	for _, src := range s.listeners {
 		q, ok := listen.QueueOf(src.socket)
-		if !ok || !q.KeepsTime() {
+		if !ok {
 			return false
 		}
 		queues = append(queues, q)
@@ -28,10 +49,7 @@ func (m *Master) lookForAge(s *service) bool {
 		m.ages = ages
 	}
 	ages := m.ages
-	go func() {
-		err := ages.Look(queues)
-		m.inLoop(func() { m.lookedForAge(s, queues, err) })
-	}()
+	go func() { done(queues, ages.Look(queues)) }()
 	return true
 }
 
@@ -41,11 +59,14 @@ func (m *Master) lookedForAge(s *service, queues []listen.Queue, err error) {
 	oldest := time.Duration(0)
 	for _, q := range queues {
 		ev.N += int32(q.Waiting)
-		oldest = max(oldest, q.Age)
+		ev.Took += int32(q.Taken)
+		if q.KeepsTime() {
+			oldest = max(oldest, q.Age)
+		}
 	}
 	ev.Span = pool.Duration(oldest)
 	if err != nil {
-		ev.N, ev.Span = m.waitingAll(s), 0
+		ev.N, ev.Span, ev.Took = m.waitingAll(s), 0, 0
 	}
 	m.step(s, ev)
 }

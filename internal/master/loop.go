@@ -93,6 +93,9 @@ func (m *Master) clientWaits(src *source) {
 		ev.N = m.waitingAll(s)
 	}
 	s.lone, src.pressed = !src.pressed, false
+	if s.plan.Policy.Opaque && m.newborn(s) {
+		m.remember(s)
+	}
 	m.step(s, ev)
 	s.lone = false
 }

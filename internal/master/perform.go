@@ -64,6 +64,10 @@ func (m *Master) birth(s *service, a *pool.Action) {
 	case len(m.late) > 0 && m.lacking(s, a):
 		return
 	}
+	if s.plan.Policy.Opaque {
+		s.bornAt = m.at
+		m.remember(s)
+	}
 	b := m.conceive(s, a)
 	err := m.equip(b)
 	pid := 0

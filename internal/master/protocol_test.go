@@ -120,6 +120,17 @@ func TestASilentPoolGrowsWhenClientsWait(t *testing.T) {
 	w.eventually("the pool is empty again", func() bool { v := w.view("web"); return v.Available+v.Leaving == 0 })
 }
 
+// TestASecondClientOfAnEmptyPool comes while the first worker is being born, and
+// is not left to that one until its start may be over.
+func TestASecondClientOfAnEmptyPool(t *testing.T) {
+	policy := pool.Policy{Limit: 3, Opaque: true, Wait: 200 * pool.Millisecond, StartTimeout: 3600 * pool.Second, Ramp: 4}
+	w := startNative(t, planOf(nativeOf(t, "web", "silent", plan.ProtocolNone, policy)))
+	a, b := w.connect("web"), w.connect("web")
+	if first, second := w.answer(a), w.answer(b); first[0] == second[0] {
+		t.Errorf("%s has two clients", first[0])
+	}
+}
+
 func TestFastCGIAndTheDescriptorOfNone(t *testing.T) {
 	script := `for i in 0 3 4 5 6 7 8; do [ -e /proc/$$/fd/$i ] && echo $i $(readlink /proc/$$/fd/$i); done >&2; echo end >&2; exec sleep 100`
 	web := nativeOf(t, "web", "", plan.ProtocolNone, pool.Policy{Limit: 1, Opaque: true})

@@ -17,7 +17,12 @@ type waits struct {
 	look  Time // look again
 	seen  int  // clients at the last look
 	at    Time // of the last look
+	ready Time // when one has started last, who takes a client any moment
 }
+
+// ageBlur is by how much the age of a client may be wrong: the kernel counts in
+// ticks of its own, the longest of which are 10 ms.
+const ageBlur = 10 * Millisecond
 
 // clientWaits gives birth for the clients that wait: to one child, or to as
 // many as there are clients while no more than the ramp are on their way.
@@ -197,7 +202,8 @@ func (p *Pool) queueEmpty() {
 }
 
 // queueSeen learns what waits in an opaque pool.
-func (p *Pool) queueSeen(waiting int, age Duration) {
+func (p *Pool) queueSeen(ev *Event) {
+	waiting, age := int(ev.N), ev.Span
 	if p.waits.since == 0 {
 		return
 	}
@@ -206,7 +212,7 @@ func (p *Pool) queueSeen(waiting int, age Duration) {
 		return
 	}
 	p.shrink.lastClient = p.now
-	p.queueMoved(waiting, age)
+	p.queueMoved(ev)
 	waited := Duration(p.now - p.waits.since)
 	switch {
 	case !p.allowed() && !p.full():
@@ -223,6 +229,8 @@ func (p *Pool) queueSeen(waiting int, age Duration) {
 		}
 		p.shrink.needed = p.now
 		p.forgetQueue()
+	case p.waits.ready != 0 && p.now < p.waits.ready+Time(p.policy.Wait):
+		p.waits.look = p.waits.ready + Time(p.policy.Wait)
 	case p.ceiling.rank == urgent:
 		p.forgetQueue() // the ceiling will say when there is a place
 	default:
@@ -247,10 +255,11 @@ func (p *Pool) credit() {
 
 // queueMoved hears of those who were born from the fact that clients were
 // taken.
-func (p *Pool) queueMoved(waiting int, age Duration) {
-	took := max(0, p.waits.seen-waiting)
+func (p *Pool) queueMoved(ev *Event) {
+	waiting, age := int(ev.N), ev.Span
+	took := max(0, p.waits.seen-waiting, int(ev.Took))
 	if age > 0 {
-		if p.now-Time(age) > p.waits.at {
+		if p.now-Time(age) > p.waits.at+Time(ageBlur) {
 			took = max(took, 1) // the oldest has come since the last look
 		}
 		p.waits.since = p.now - Time(age)

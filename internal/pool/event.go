@@ -28,7 +28,8 @@ const (
 	Ticked
 	// Looked answers Look: N clients wait at the socket; it is told as 1 or
 	// more when the number is not known but there are any. Span is how long
-	// the oldest of them has waited, 0 when that is not known.
+	// the oldest of them has waited, 0 when that is not known; Took is how many of
+	// those who were seen to wait before are known to be gone.
 	Looked
 	// Replanned is a reload: Policy holds from now on, and every child leaves
 	// when convenient.
@@ -92,6 +93,8 @@ type Event struct {
 	Code int32
 	// N is a number of clients; for Scaled, of children.
 	N int32
+	// Took is a number of clients too, with Looked.
+	Took int32
 	// Unloaded goes with Died: the program could not be executed.
 	Unloaded bool
 	// Span goes with Looked, Extended and Draining.

@@ -132,7 +132,7 @@ func (p *Pool) happen(ev *Event) {
 		// that was armed is used up, be it early.
 		p.armed = 0
 	case Looked:
-		p.looked(int(ev.N), ev.Span)
+		p.looked(ev)
 	case Replanned:
 		p.replanned(ev.Policy)
 	case Removed:

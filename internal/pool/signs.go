@@ -14,6 +14,9 @@ func (p *Pool) signalled(ev *Event) {
 	c.pid = ev.PID
 	switch ev.Kind {
 	case Ready:
+		if !c.heard && p.waits.since != 0 {
+			p.waits.ready = p.now
+		}
 		p.hear(c)
 		p.beats(c)
 	case Heartbeat:

@@ -256,7 +256,8 @@ func (p *Pool) doubtNewborns(patience Time) (ask bool) {
 }
 
 // looked learns how many clients wait, and how long the oldest has.
-func (p *Pool) looked(waiting int, age Duration) {
+func (p *Pool) looked(ev *Event) {
+	waiting := int(ev.N)
 	if p.ended() {
 		return
 	}
@@ -269,7 +270,7 @@ func (p *Pool) looked(waiting int, age Duration) {
 		if waiting == 0 {
 			p.credit()
 		}
-		p.queueSeen(waiting, age)
+		p.queueSeen(ev)
 		return
 	}
 	p.counted(waiting)

@@ -21,7 +21,7 @@ func (ev Event) String() string {
 	case Ticked:
 		return "tick"
 	case Looked:
-		return number("looked ", ev.N) + spanOf(" age=", ev.Span)
+		return number("looked ", ev.N) + spanOf(" age=", ev.Span) + field(ev.Took > 0, " took=", int64(ev.Took))
 	case Replanned:
 		if ev.Policy == nil {
 			return "reload"

@@ -43,7 +43,8 @@ func (tl *teller) parseEvent(verb string, rest []string) pool.Event {
 		}
 	case "looked", "scale":
 		ev.N = int32(tl.number(rest[0]))
-		if len(rest) > 1 {
+		ev.Took = int32(f["took"])
+		if len(rest) > 1 && strings.HasPrefix(rest[1], "age=") {
 			ev.Span = tl.span(strings.TrimPrefix(rest[1], "age="))
 		}
 	case "ready", "beat", "leaves", "measured", "extend":
