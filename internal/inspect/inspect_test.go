@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/brood-project/brood/internal/scoreboard"
@@ -235,4 +236,28 @@ func TestHung(t *testing.T) {
 			t.Errorf("%+v: %s", row.worker, text)
 		}
 	}
+}
+
+// TestStopped looks at a worker that a signal has stopped: whatever brood counts
+// it as, it serves nobody.
+func TestStopped(t *testing.T) {
+	cmd := exec.Command("sleep", "3600")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _, _ = cmd.Process.Kill(), cmd.Wait() }()
+	if err := cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	var state syscall.WaitStatus
+	if _, err := syscall.Wait4(cmd.Process.Pid, &state, syscall.WUNTRACED, nil); err != nil || !state.Stopped() {
+		t.Fatal(state, err)
+	}
+	s := scoreboard.Service{Workers: []scoreboard.Worker{{PID: int32(cmd.Process.Pid), State: "idle"}}}
+	for _, f := range Service(&scoreboard.Picture{PID: 1, At: 201e9}, &s) {
+		if f.About == "worker" && f.Wrong && strings.Contains(f.Text, "is stopped by a signal") && strings.Contains(f.Do, "kill -CONT") {
+			return
+		}
+	}
+	t.Error("nothing is said of a stopped worker")
 }

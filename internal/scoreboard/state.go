@@ -68,11 +68,17 @@ func (s *Service) full() bool {
 	case s.Limit == 0 || s.Living() < s.Limit:
 		return s.Waiting && s.Queue > 0
 	case s.Starting > 0:
-		return s.Queue > s.Starting && s.QueueAge >= slowAccept
+		return (s.Opaque || s.able() > 0) && s.Queue > s.Starting && s.QueueAge >= slowAccept
 	case s.Opaque:
 		return s.Queue > 0 && s.QueueAge >= slowAccept
 	}
 	return s.Idle == 0 && (s.Queue > 0 || s.Limit > 1)
+}
+
+// forsaken tells that a client waits although nothing stands in the way of its
+// being served: its worker is slow to begin, or ends before it serves.
+func (s *Service) forsaken() bool {
+	return s.able() == 0 && s.Queue > 0 && s.QueueAge >= slowAccept
 }
 
 // Health is how a service, or the whole, is to be judged by one who sends
@@ -127,6 +133,9 @@ func (s *Service) Health(p *Picture) (Health, string) {
 	}
 	if s.Deaf > 0 {
 		return Degraded, count(s.Deaf, "worker") + " left clients waiting"
+	}
+	if s.forsaken() {
+		return Degraded, "no worker has taken a client that has been waiting for " + Span(s.QueueAge)
 	}
 	if d := s.Failure; d != nil && p.At-d.At < fresh {
 		return Degraded, "a worker failed " + p.ago(d.At)

@@ -16,6 +16,8 @@ func TestState(t *testing.T) {
 		{"asleep, and a life failed long ago", Service{Limit: 3, Failure: &Death{At: moment - 2*minute}}, false, "idle", Ready},
 		{"asleep, and a life just failed", Service{Limit: 3, Failure: failed}, false, "idle", Degraded},
 		{"on its way", Service{Limit: 3, Starting: 1, Queue: 1}, false, "starting", Ready},
+		{"on its way for too long", Service{Limit: 3, Starting: 1, Queue: 1, QueueAge: 2 * second}, false, "starting", Degraded},
+		{"nobody comes", Service{Limit: 3, Queue: 1, QueueAge: 2 * second}, false, "idle", Degraded},
 		{"at hand", Service{Limit: 3, Idle: 1}, false, "ready", Ready},
 		{"working", Service{Limit: 3, Idle: 1, Busy: 2}, false, "busy", Ready},
 		{"all at work", Service{Limit: 3, Busy: 3}, false, "full", Ready},

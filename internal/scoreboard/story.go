@@ -96,8 +96,11 @@ func (s *Service) trouble(p *Picture, state State) cause {
 	}
 	d := s.Failure
 	if d == nil {
-		if s.Deaf > 0 {
+		switch {
+		case s.Deaf > 0:
 			return s.hung()
+		case s.forsaken():
+			return s.unserved()
 		}
 		return cause{}
 	}
@@ -113,8 +116,21 @@ func (s *Service) trouble(p *Picture, state State) cause {
 		}
 		c.text, c.past = p.ago(d.At)+" "+c.text, true
 		return c
+	case s.forsaken():
+		return s.unserved()
 	}
 	return cause{}
+}
+
+// unserved explains clients whom none of the workers takes that there are.
+func (s *Service) unserved() cause {
+	c := cause{text: "no worker has taken a client that has been waiting for " + Span(s.QueueAge), past: true}
+	if done := s.Counts.Deaths.Done; done > 0 && s.Counts.Clients == 0 {
+		c.proof = "Its workers end by themselves and take no client: " + count(s.Counts.Births, "birth") + ", " +
+			count(done, "exit") + " with status 0."
+		c.do = []string{"Look in its log for what " + s.Program() + " says before it ends."}
+	}
+	return c
 }
 
 // byOrder explains what an operator has asked for.
@@ -301,11 +317,16 @@ func (c *cause) says(f Finding) bool {
 	return absent(f.Text) && absent(c.text) && !c.weak
 }
 
-// foreseen is what an inspection found that has not done harm yet: the next
-// birth would fail.
+// foreseen is what an inspection found that nothing told of yet: a worker that
+// serves nobody, or that the next birth would fail.
 func foreseen(findings []Finding) cause {
 	for _, f := range findings {
 		switch f.About {
+		case "worker":
+			if f.Wrong {
+				text := strings.TrimSuffix(f.Text, ".")
+				return cause{text: strings.ToLower(text[:1]) + text[1:], past: true, do: []string{f.Do}}
+			}
 		case "program", "interpreter", "library", "directory", "user":
 			if f.Wrong {
 				c := cause{text: "its next worker would fail: " + strings.TrimSuffix(f.Text, "."), past: true}

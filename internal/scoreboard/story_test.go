@@ -245,6 +245,19 @@ var because = []struct {
 		says:    []string{"a limit over several services is reached, and 4 clients wait"},
 	},
 	{
+		name:     "stopped",
+		service:  func() Service { return Service{Idle: 1, Queue: 1} },
+		findings: []Finding{{"worker", true, "Worker 5 is stopped by a signal.", "Let it go on with kill -CONT 5."}},
+		says:     []string{"web is ready, but worker 5 is stopped by a signal."},
+	},
+	{
+		name: "leaves-before-it-serves",
+		service: func() Service {
+			return Service{Limit: 1, Starting: 1, Queue: 2, QueueAge: 2 * second, Counts: Counts{Births: 3, Deaths: Deaths{Done: 2}}}
+		},
+		says: []string{"web is starting, but no worker has taken a client that has been waiting for 2 s."},
+	},
+	{
 		name:     "foreseen",
 		service:  func() Service { return Service{Idle: 1, Counts: Counts{Births: 1}} },
 		findings: []Finding{{"program", true, "The program /srv/web/bin/web does not exist.", ""}},
