@@ -211,7 +211,7 @@ func (s *Service) exited(d *Death) cause {
 	if d.Busy {
 		when = "with a client in hand"
 	}
-	c.do = []string{"Run it by hand" + s.asUser() + ": " + shellLine(s.Command)}
+	c.do = []string{"Run it by hand" + s.asUser() + ":\n" + shellLine(s.Command)}
 	switch d.Exit {
 	case 0:
 		c.text = "its workers end " + when + ", with exit status 0"
@@ -228,7 +228,7 @@ func (s *Service) exited(d *Death) cause {
 	} else if last != "" {
 		c.text += ", saying " + quote(last)
 		c.proof = "Nothing more is known of the cause than what it said."
-		c.do[0] = "Mend what its last words say. By hand" + s.asUser() + ": " + shellLine(s.Command)
+		c.do[0] = "Mend what its last words say. By hand" + s.asUser() + ":\n" + shellLine(s.Command)
 	}
 	return c
 }

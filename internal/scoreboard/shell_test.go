@@ -30,3 +30,12 @@ func TestShellLine(t *testing.T) {
 		}
 	}
 }
+
+// TestCommandsAreNotWrapped: a line break between quotes would be another command.
+func TestCommandsAreNotWrapped(t *testing.T) {
+	command := shellLine([]string{"/usr/bin/sh", "-c", "echo  two spaces; exec /srv/web/bin/web --with --many --options"})
+	story := Story{Cause: "web is broken.", Do: []string{"Run it by hand as nobody:\n" + command}}
+	if text := story.Text(40); !strings.Contains(text, "\n    "+command+"\n") {
+		t.Errorf("the command cannot be copied:\n%s", text)
+	}
+}

@@ -32,7 +32,11 @@ func (st Story) Text(width int) string {
 				lines = append(lines, "    "+s)
 				continue
 			}
-			lines = append(lines, Wrap(s, "  ", "    ", width)...)
+			text, command, found := strings.Cut(s, "\n")
+			lines = append(lines, Wrap(text, "  ", "    ", width)...)
+			if found { // To be copied as it is: spaces and line breaks count.
+				lines = append(lines, "    "+command)
+			}
 		}
 	}
 	return strings.Join(lines, "\n") + "\n"
