@@ -115,6 +115,18 @@ func switches(pid int) (total float64, err error) {
 	return total, nil
 }
 
+// stopped tells whether all threads of a process are stopped by a signal.
+func stopped(pid int) bool {
+	files, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", pid))
+	for _, file := range files {
+		text, failed := os.ReadFile(file)
+		if failed == nil && !strings.Contains(string(text), "\nState:\tT") {
+			return false
+		}
+	}
+	return err == nil && len(files) > 0
+}
+
 // descriptors is how many descriptors a process has open: the size of its
 // directory, since Linux 6.2.
 func descriptors(pid int) int64 {
