@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"strings"
 )
 
 // version is set by the linker.
@@ -61,6 +62,11 @@ func nativeMain(args []string) int {
 	}
 	if o.config == "" {
 		o.config = configFile()
+	}
+	if o.config == "" {
+		fmt.Fprintln(os.Stderr, "broodd: cannot find a configuration: there is neither "+strings.Join(configFiles, " nor ./")+
+			"; name one with -c FILE, or write a first one with brood init")
+		return exitFailed
 	}
 	if o.check {
 		return checkConfig(os.Stdout, o.config)

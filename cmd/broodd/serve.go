@@ -33,14 +33,14 @@ const lastLines = 2 * time.Second
 // loop, a reload, pictures of workers, a writer for each place of log lines.
 const threadsReserved = 8
 
-// configFile is the file that there is, or else the first that was looked for.
+// configFile is the first of them that there is; none is "".
 func configFile() string {
 	for _, path := range configFiles {
 		if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
 			return path
 		}
 	}
-	return configFiles[0]
+	return ""
 }
 
 // checkConfig says all that is wrong with a file.
