@@ -59,7 +59,7 @@ func (m *Master) Picture(ctx context.Context, what PictureOptions) (*scoreboard.
 	d.abandoned.Store(err != nil)
 	switch {
 	case err == nil:
-	case ctx.Err() != nil || errors.Is(err, errOver):
+	case ctx.Err() != nil || errors.Is(err, ErrOver):
 		return nil, err
 	default:
 		return m.stale(&what), nil

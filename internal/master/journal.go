@@ -5,6 +5,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/brood-project/brood/internal/plan"
 	"github.com/brood-project/brood/internal/pool"
 	"github.com/brood-project/brood/internal/scoreboard"
 )
@@ -56,8 +57,9 @@ type event struct {
 	at    pool.Time
 	span  pool.Duration
 	until pool.Time
-	name  string // of the service
-	text  string // where the event has words of its own
+	name  string        // of the service, as it is called or was asked for
+	of    *plan.Service // nil where it concerns no one of them
+	text  string        // where the event has words of its own
 }
 
 // journal is the last events. The ring and the counts belong to the loop; those
@@ -146,10 +148,18 @@ func (j *journal) replace(change func([]chan struct{}) []chan struct{}) {
 	j.readers.Store(&readers)
 }
 
+// concerns tells whether an event is about the service that somebody means, who
+// may have written its name, NAME/TYPE, or its key.
+func (ev *event) concerns(service string) bool {
+	return service == "" || ev.name == service || ev.of != nil && meansAlone(service, ev.of)
+}
+
 // Events is what has happened, the oldest first, but for what came up to the
-// event with the number since. The last 1,024 are kept; a gap in the numbers
-// tells of others. The error is that of the context.
-func (m *Master) Events(ctx context.Context, since uint64) ([]scoreboard.Event, error) {
+// event with the number since; of one service, by name, NAME/TYPE or key, if
+// service is not empty. last is the number of the last of all. The last 1,024 are
+// kept; a gap in the numbers tells of others. The error is that of the context, or
+// ErrOver.
+func (m *Master) Events(ctx context.Context, since uint64, service string) (told []scoreboard.Event, last uint64, err error) {
 	var events []event
 	var first uint64
 	var epoch int64
@@ -157,17 +167,20 @@ func (m *Master) Events(ctx context.Context, since uint64) ([]scoreboard.Event, 
 		events, first = m.journal.since(since)
 		epoch = m.wallEpoch()
 	}); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	told := make([]scoreboard.Event, len(events))
+	told = make([]scoreboard.Event, 0, len(events))
 	for i := range events {
 		ev := &events[i]
-		told[i] = scoreboard.Event{
+		if !ev.concerns(service) {
+			continue
+		}
+		told = append(told, scoreboard.Event{
 			Seq: first + uint64(i), At: epoch + int64(ev.at), Service: ev.name,
 			Kind: ev.kind.String(), PID: ev.pid, Text: ev.words(epoch),
-		}
+		})
 	}
-	return told, nil
+	return told, first + uint64(len(events)) - 1, nil
 }
 
 // Subscribe gives a channel that tells that there are new events since it was

@@ -4,7 +4,7 @@ import "github.com/brood-project/brood/internal/pool"
 
 // noteStep notes what was done to a pool and what it does not speak of itself.
 func (m *Master) noteStep(s *service, ev *pool.Event, now pool.Time) {
-	happened := event{at: now, name: s.plan.Name, pid: ev.PID, span: ev.Span}
+	happened := event{at: now, name: s.plan.Name, of: s.plan, pid: ev.PID, span: ev.Span}
 	switch ev.Kind {
 	case pool.Born:
 		happened.kind = eventBorn
@@ -18,7 +18,7 @@ func (m *Master) noteStep(s *service, ev *pool.Event, now pool.Time) {
 
 // noteAsked notes what an operator has asked for, where nothing else tells.
 func (m *Master) noteAsked(what, service string) {
-	ev := event{at: m.now(), name: service}
+	ev := m.asked(service)
 	switch what {
 	case "pause":
 		ev.kind = eventPaused
@@ -34,9 +34,19 @@ func (m *Master) noteAsked(what, service string) {
 	m.journal.add(ev)
 }
 
+// asked begins an event about what an operator has named: a service, by whichever
+// of its names, or all.
+func (m *Master) asked(service string) event {
+	ev := event{at: m.now(), name: service}
+	if p, err := one(m.plan.Services, service); err == nil {
+		ev.name, ev.of = p.Name, p
+	}
+	return ev
+}
+
 // noteTold counts and notes what a pool has to say, before it is logged.
 func (m *Master) noteTold(s *service, a *pool.Action) {
-	ev := event{at: m.at, name: s.plan.Name, pid: a.PID, code: a.Code, n: a.N, uses: a.Uses, span: a.Age, until: a.At}
+	ev := event{at: m.at, name: s.plan.Name, of: s.plan, pid: a.PID, code: a.Code, n: a.N, uses: a.Uses, span: a.Age, until: a.At}
 	//exhaustive:enforce
 	switch a.Note {
 	case pool.NoteThrottled:

@@ -15,7 +15,7 @@ func (w *world) events(since uint64) []scoreboard.Event {
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
-	events, err := w.m.Events(ctx, since)
+	events, _, err := w.m.Events(ctx, since, "")
 	if err != nil {
 		w.t.Fatal(err)
 	}

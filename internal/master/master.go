@@ -202,8 +202,8 @@ func (m *Master) Failed() bool { return m.failed }
 // now is the pools' clock. It begins at one second, because 0 means never.
 func (m *Master) now() pool.Time { return pool.Time(time.Since(m.epoch)) }
 
-// errOver is the answer to whoever asks a loop that has ended.
-var errOver = errors.New("cannot ask the loop: it has ended")
+// ErrOver is the answer of every method to whoever asks a loop that has ended.
+var ErrOver = errors.New("cannot ask the loop: it has ended")
 
 // Call runs f in the loop and returns when it is done, or with ctx.
 func (m *Master) Call(ctx context.Context, f func()) error {
@@ -213,7 +213,7 @@ func (m *Master) Call(ctx context.Context, f func()) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-m.over:
-		return errOver
+		return ErrOver
 	}
 	select {
 	case <-done:
@@ -223,7 +223,7 @@ func (m *Master) Call(ctx context.Context, f func()) error {
 		case <-done: // it has ended with f
 			return nil
 		default:
-			return errOver
+			return ErrOver
 		}
 	case <-ctx.Done():
 		return ctx.Err()

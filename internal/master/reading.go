@@ -73,7 +73,7 @@ func (m *Master) read(ctx context.Context, r *reading) (*scoreboard.Outcome, err
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	case <-m.over:
-		return nil, errOver
+		return nil, ErrOver
 	}
 }
 
@@ -159,7 +159,8 @@ func (m *Master) carryOut(r *reading, p *proposed) error {
 // noteReload keeps how the last reload went, for whoever asks later.
 func (m *Master) noteReload(r *reading, p *proposed, err error) {
 	m.reloaded = &scoreboard.Reload{At: time.Now().UnixNano()}
-	ev := event{kind: eventReload, at: m.now(), name: r.service}
+	ev := m.asked(r.service)
+	ev.kind = eventReload
 	if err == nil {
 		ev.text = "a new configuration is in force: " + summary(p.outcome)
 		m.journal.add(ev)

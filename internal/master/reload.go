@@ -160,7 +160,7 @@ func birthOf(s *plan.Service) (plan.Service, plan.Wishes) {
 // reload, and no other is touched.
 func (m *Master) reopen(s *service) {
 	m.logListenerShut(s)
-	m.journal.add(event{kind: eventReopened, at: m.now(), name: s.plan.Name})
+	m.journal.add(event{kind: eventReopened, at: m.now(), name: s.plan.Name, of: s.plan})
 	change, errs := m.sockets.Prepare(m.openEndpoints())
 	if len(errs) > 0 {
 		m.logReopenFailed(m.placed(m.plan, errs))

@@ -86,19 +86,16 @@ func (o *Operator) events(ctx context.Context, who control.Peer, req *control.Re
 	notify, cancel := o.m.Subscribe()
 	defer cancel()
 	for since := req.Since; ; {
-		all, err := o.m.Events(ctx, since)
+		all, last, err := o.m.Events(ctx, since, req.Service)
 		if err != nil {
 			return err
 		}
 		for _, ev := range all {
-			since = ev.Seq
-			if req.Service != "" && ev.Service != req.Service {
-				continue
-			}
 			if err := send(shown(ev, who.Role)); err != nil {
 				return err
 			}
 		}
+		since = last
 		if !req.Follow {
 			return nil
 		}
@@ -165,7 +162,7 @@ func coded(err error) error {
 		e.Code = control.UnknownService
 	case errors.Is(err, master.ErrRefused):
 		e.Code = control.Refused
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, master.ErrOver), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		e.Code, e.Text = control.Unavailable, "brood is being stopped, or nobody waits for the answer"
 	}
 	return e

@@ -58,7 +58,7 @@ func start(t *testing.T) *world {
 
 func (w *world) planOf(limit int) *plan.Plan {
 	return &plan.Plan{Services: []*plan.Service{{
-		Name: "echo", Key: "echo", Transport: plan.Unix, Protocol: plan.ProtocolInetd,
+		Name: "echo", Key: "the echo", Transport: plan.Unix, Protocol: plan.ProtocolInetd,
 		Endpoints: []plan.Endpoint{{
 			Network: plan.NetUnix, Path: filepath.Join(w.dir, "echo"), Mode: 0o600, UID: -1, GID: -1, Backlog: 5,
 		}},
@@ -186,6 +186,32 @@ func TestEventsFollow(t *testing.T) {
 	}
 	cancel()
 	<-ended
+}
+
+// TestEventsOfOneService are told by each of its names.
+func TestEventsOfOneService(t *testing.T) {
+	w := start(t)
+	if err := w.dial().Do(w.within(), control.Request{Do: control.VerbPause, Service: "echo/unix"}, nil); err != nil {
+		t.Fatal(err)
+	}
+	for service, want := range map[string]int{"": 1, "echo": 1, "echo/unix": 1, "the echo": 1, "echo/inet": 0, "ech": 0} {
+		got := 0
+		_, err := w.dial().Stream(w.within(), control.Request{Do: control.VerbEvents, Service: service}, func(json.RawMessage) error {
+			got++
+			return nil
+		})
+		if err != nil || got != want {
+			t.Errorf("%q has %d events, %v; want %d", service, got, err, want)
+		}
+	}
+}
+
+// TestALoopThatHasEndedIsUnavailable to whoever asks then.
+func TestALoopThatHasEndedIsUnavailable(t *testing.T) {
+	var e *control.Error
+	if err := coded(master.ErrOver); !errors.As(err, &e) || e.Code != control.Unavailable {
+		t.Errorf("%+v", err)
+	}
 }
 
 func TestRefusalsAreForOperators(t *testing.T) {
