@@ -30,6 +30,7 @@ func Service(p *scoreboard.Picture, s *scoreboard.Service) []scoreboard.Finding 
 	in.program()
 	in.addresses()
 	in.files()
+	in.mainCf()
 	in.limits()
 	in.hung()
 	if len(in.found) == 0 && in.at != "" {
