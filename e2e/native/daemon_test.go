@@ -37,7 +37,7 @@ var broodd = sync.OnceValues(func() (string, error) {
 func TestMain(m *testing.M) {
 	if role := os.Getenv(roleVariable); role != "" {
 		play(role, os.Args[1:])
-		os.Exit(0)
+		syscall.Exit(0) // os.Exit takes a second where races are looked for
 	}
 	_ = flag.Set("test.parallel", "4") // they mostly wait; -parallel overrides it
 	status := m.Run()
@@ -180,6 +180,7 @@ func (d *daemon) stop() {
 		_ = d.cmd.Process.Signal(syscall.SIGTERM)
 		select {
 		case err := <-d.end:
+			d.tellKilled()
 			if err != nil {
 				d.t.Errorf("broodd: %v; its log:\n%s", err, d.lastLines())
 			}
@@ -189,6 +190,16 @@ func (d *daemon) stop() {
 			_ = d.cmd.Process.Kill()
 			d.t.Errorf("broodd does not end; its log:\n%s", d.lastLines())
 			return
+		}
+	}
+}
+
+// tellKilled says which workers had to be killed: a test that passes may have
+// waited for them.
+func (d *daemon) tellKilled() {
+	for line := range strings.Lines(d.said()) {
+		if strings.Contains(line, "of the stop signal: killing it") {
+			d.t.Log(strings.TrimSuffix(line, "\n"))
 		}
 	}
 }

@@ -103,11 +103,13 @@ protocol = "inetd"
 	}
 }
 
-// lives tells whether a process is more than a zombie that nobody has buried.
+// lives tells whether a process is more than a zombie that nobody has buried. While
+// other threads of one end, its descriptors are open, and a socket takes clients.
 func lives(pid int) bool {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	_, state, _ := strings.Cut(string(b), ") ")
-	return err == nil && !strings.HasPrefix(state, "Z")
+	threads, _ := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
+	return err == nil && (!strings.HasPrefix(state, "Z") || len(threads) > 1)
 }
 
 // TestConnectWhileThrottled: all workers are dead and no other may be born, and
