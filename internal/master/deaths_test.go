@@ -200,6 +200,32 @@ func TestBirthsThatFail(t *testing.T) {
 	}
 }
 
+// TestFailureOfAnotherCommand: the failure of a command that is replaced is told
+// no more, and holds nothing back. A reload of Postfix keeps a throttle, and the
+// outcome says so.
+func TestFailureOfAnotherCommand(t *testing.T) {
+	s := nativeOf(t, "s", "obey", plan.ProtocolNone, pool.Policy{Limit: 1, Backoff: pool.Backoff{First: 600 * pool.Second}})
+	s.Command.Path = "/no/such/program"
+	mail := serviceOf(t, "mail", "obey", pool.Policy{Limit: 1, Throttle: 600 * pool.Second})
+	mail.Command.Path = "/no/such/program"
+	w := start(t, s, mail)
+	w.connect("s")
+	w.connect("mail")
+	failed := func(sv *scoreboard.Service) bool { return sv.Failure != nil }
+	w.scored("s", "the failure", failed)
+	w.scored("mail", "the failure", failed)
+	mended, same := copyOf(s), *mail
+	mended.Command.Path = "/bin/true"
+	w.configure(mended, &same)
+	done, err := w.m.Reload(within(t), operator, "")
+	w.do(err)
+	if len(done.Throttled) != 1 || done.Throttled[0] != "mail" {
+		t.Errorf("throttled: %v", done.Throttled)
+	}
+	w.scored("s", "no failure", func(sv *scoreboard.Service) bool { return sv.Failure == nil })
+	w.scored("mail", "the failure", failed)
+}
+
 // TestCPUOfTheDead: what the dead have used stays with the service.
 func TestCPUOfTheDead(t *testing.T) {
 	w := start(t, serviceOf(t, "s", "obey", pool.Policy{Limit: 1}))

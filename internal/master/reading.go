@@ -153,7 +153,18 @@ func (m *Master) carryOut(r *reading, p *proposed) error {
 		}
 	}
 	m.logReloaded()
+	p.outcome.Throttled = m.throttled(p.next)
 	return nil
+}
+
+// throttled names the services of a plan whose births are held back.
+func (m *Master) throttled(p *plan.Plan) (names []string) {
+	for _, ps := range p.Services {
+		if s := m.services[ps.Key]; s != nil && s.pool != nil && s.pool.Throttled() {
+			names = append(names, ps.Name)
+		}
+	}
+	return names
 }
 
 // noteReload keeps how the last reload went, for whoever asks later.

@@ -10,6 +10,7 @@ import (
 	"github.com/brood-project/brood/internal/listen"
 	"github.com/brood-project/brood/internal/plan"
 	"github.com/brood-project/brood/internal/pool"
+	"github.com/brood-project/brood/internal/scoreboard"
 )
 
 // adopt carries a plan out: all that is new is opened first, and only when
@@ -121,7 +122,22 @@ func (m *Master) keep(s *service, p *plan.Service, missing bool) {
 	case before != *s.policy():
 		m.step(s, pool.Event{Kind: pool.Adjusted, Policy: s.policy()})
 	}
+	if old.Wishes != nil && p.Wishes != nil && !sameBirths(old, p) {
+		m.forgive(s)
+	}
 	m.pardon(s)
+}
+
+// forgive has the failures of a command that is no more be none of its
+// successor's: births that were held back are tried at once. A reload of Postfix
+// keeps a throttle.
+func (m *Master) forgive(s *service) {
+	if s.figures != nil {
+		s.figures.failure = scoreboard.Death{}
+	}
+	if s.pool.Throttled() {
+		m.step(s, pool.Event{Kind: pool.Pardoned})
+	}
 }
 
 // pardon has a service that gave up try again.

@@ -135,6 +135,9 @@ func (p *Pool) starting(c *child, now Time) bool {
 	return p.policy.Ready || now < c.since+Time(p.policy.startSpan())
 }
 
+// Throttled tells whether births are held back now.
+func (p *Pool) Throttled() bool { return p.throttledTo != 0 }
+
 // Recorder is the pool's flight recorder.
 func (p *Pool) Recorder() *Recorder { return &p.recorder }
 

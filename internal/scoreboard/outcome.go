@@ -23,6 +23,8 @@ type Outcome struct {
 	// RestartsAll tells that the workers of unchanged services are replaced too,
 	// as a reload of Postfix does.
 	RestartsAll bool `json:"restarts_all,omitempty"`
+	// Throttled are the services whose births stay held back after it.
+	Throttled []string `json:"throttled,omitempty"`
 }
 
 // Diagnostic is a mistake in the configuration, or something of which to warn.

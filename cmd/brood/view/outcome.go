@@ -19,6 +19,11 @@ func Outcome(o *scoreboard.Outcome, l Look, done bool) string {
 		b.WriteString(l.paint(warn, printable(w.Text)) + "\n")
 	}
 	b.WriteString(sum(o, done) + "\n")
+	for _, name := range o.Throttled {
+		name = printable(name)
+		text := name + " is still throttled, because a birth failed before; \"brood reset " + name + "\" tries at once, when it is mended."
+		b.WriteString(strings.Join(scoreboard.Wrap(text, "", "  ", l.Width), "\n") + "\n")
+	}
 	return b.String()
 }
 

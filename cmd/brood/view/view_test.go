@@ -126,6 +126,7 @@ func TestOutcome(t *testing.T) {
 		{Service: "old", Kind: "removed"},
 	}, Warnings: []scoreboard.Diagnostic{{Text: "brood.toml:9:1: warning: nobody names the template base"}}}
 	golden(t, "plan.txt", Outcome(o, Look{Width: 80}, false))
+	o.Throttled = []string{"smtp"}
 	golden(t, "reload.txt", Outcome(o, Look{Width: 80}, true))
 	for done, want := range map[bool]string{false: "A reload would change nothing; 1 service stays as it is.\n", true: "Nothing has changed; 1 service stays as it is.\n"} {
 		if got := Outcome(&scoreboard.Outcome{Kept: 1}, Look{Width: 80}, done); got != want {
