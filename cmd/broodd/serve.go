@@ -132,7 +132,8 @@ func (d *daemon) run() error {
 }
 
 // makeRuntime makes the directory of {runtime}. One that somebody else has made
-// before us is his to change, and so would be the sockets in it.
+// before us, or that everybody may change, is not ours, and neither would be the
+// sockets in it.
 func (d *daemon) makeRuntime(c *native.Config) error {
 	dir := c.Brood.Runtime
 	err := os.MkdirAll(dir, 0o755)
@@ -145,6 +146,9 @@ func (d *daemon) makeRuntime(c *native.Config) error {
 	}
 	if owner := int(st.Uid); owner != 0 && owner != os.Geteuid() {
 		return fmt.Errorf("cannot use the runtime directory %s: it belongs to user %d; set brood.runtime in %s", dir, owner, d.path)
+	}
+	if st.Mode&0o002 != 0 && st.Mode&unix.S_ISVTX == 0 {
+		return fmt.Errorf("cannot use the runtime directory %s: everybody may write to it; chmod o-w, or set brood.runtime in %s", dir, d.path)
 	}
 	return nil
 }
