@@ -258,11 +258,14 @@ func (p *Pool) credit() {
 func (p *Pool) queueMoved(ev *Event) {
 	waiting, age := int(ev.N), ev.Span
 	took := max(0, p.waits.seen-waiting, int(ev.Took))
-	if age > 0 {
+	switch {
+	case age > 0:
 		if p.now-Time(age) > p.waits.at+Time(ageBlur) {
 			took = max(took, 1) // the oldest has come since the last look
 		}
 		p.waits.since = p.now - Time(age)
+	case p.waits.seen > 0 && took >= p.waits.seen:
+		p.waits.since = p.waits.at // they all have come since then
 	}
 	p.waits.seen, p.waits.at = waiting, p.now
 	for c := p.first(byStart); c != nil && took > 0 && !p.policy.Ready; c = p.first(byStart) {
