@@ -13,7 +13,9 @@ import (
 	"os"
 	"os/signal"
 	"strconv"
+	"sync"
 	"syscall"
+	"time"
 )
 
 // firstSocket is where passed sockets begin, see sd_listen_fds(3).
@@ -37,16 +39,27 @@ func serve(leave context.Context) error {
 	if err != nil {
 		return fmt.Errorf("cannot use the socket: %w", err)
 	}
-	server := &http.Server{Handler: http.HandlerFunc(hello)}
-	done := make(chan error, 1)
-	go func() {
-		<-leave.Done()
-		done <- server.Shutdown(context.Background())
-	}()
-	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+	var clients sync.WaitGroup
+	server := &http.Server{
+		Handler:           http.HandlerFunc(hello),
+		ReadHeaderTimeout: 10 * time.Second, // nobody who says nothing is waited for longer
+		ConnState: func(_ net.Conn, state http.ConnState) {
+			switch state {
+			case http.StateNew:
+				clients.Add(1)
+			case http.StateClosed, http.StateHijacked:
+				clients.Done()
+			}
+		},
+	}
+	context.AfterFunc(leave, func() { listener.Close() })
+	if err := server.Serve(listener); !errors.Is(err, net.ErrClosed) {
 		return fmt.Errorf("cannot serve: %w", err)
 	}
-	return <-done
+	// Shutdown would drop who was accepted and not read from yet.
+	server.SetKeepAlivesEnabled(false)
+	clients.Wait()
+	return nil
 }
 
 func hello(w http.ResponseWriter, _ *http.Request) {
