@@ -86,7 +86,7 @@ func (c *chart) svg() []byte {
 		chartWidth, chartHeight, html.EscapeString(c.title))
 	fmt.Fprintf(&b, "<style>%s</style>\n", chartStyle)
 	text(&b, plotLeft, 26, "start", "title", c.title)
-	text(&b, plotRight, 26, "end", "soft", c.better)
+	text(&b, chartWidth-10, 26, "end", "soft", c.better)
 	c.axes(&b)
 	names := c.namePlaces()
 	for i, l := range c.lines {
@@ -127,8 +127,10 @@ func (c *chart) draw(b *bytes.Buffer, l *chartLine) {
 			verb = "M"
 		}
 		path += fmt.Sprintf("%s%.1f %.1f", verb, x, c.y(s.median))
-		fmt.Fprintf(b, `<path class="bar %s" d="M%.1f %.1fV%.1f"/><circle class="d%[1]s" cx="%.1[2]f" cy="%.1[5]f" r="4"/>`+"\n",
-			l.class, x, c.y(s.low), c.y(s.high), c.y(s.median))
+		if s.low < s.high {
+			fmt.Fprintf(b, `<path class="bar %s" d="M%.1f %.1fV%.1f"/>`+"\n", l.class, x, c.y(s.low), c.y(s.high))
+		}
+		fmt.Fprintf(b, `<circle class="d%s" cx="%.1f" cy="%.1f" r="4"/>`+"\n", l.class, x, c.y(s.median))
 	}
 	fmt.Fprintf(b, `<path class="line %s" d="%s"/>`+"\n", l.class, path)
 }
