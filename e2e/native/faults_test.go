@@ -222,7 +222,7 @@ env = { BROOD_TEST_ROLE = "serve" }
 			}
 			defer c.Close()
 			d.logged("no worker is born for 2")
-			if share := d.idleFor(3 * time.Second); share > 0.01 {
+			if share := d.idleFor(2 * time.Second); share > 0.05 {
 				t.Errorf("broodd uses %.2f %% of a processor; the log:\n%s", 100*share, d.lastLines())
 			}
 			d.program("worker", "#!/bin/sh\nexec {self}\n")

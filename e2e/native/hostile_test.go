@@ -33,7 +33,7 @@ command = ["sh", "-c", "read -r x && echo served by $$"]
 protocol = "inetd"
 `
 
-// TestNotifyFlood has a worker send a million messages. The clients of another
+// TestNotifyFlood has a worker send 200,000 messages. The clients of another
 // service hardly notice, and broodd does not grow.
 func TestNotifyFlood(t *testing.T) {
 	n, good := port(t), port(t)
@@ -56,7 +56,7 @@ func TestNotifyFlood(t *testing.T) {
 	if _, err := askAt(c, "go"); err != nil {
 		t.Error(err)
 	}
-	t.Logf("the rest of a million took %v", time.Since(began))
+	t.Logf("the rest of 200,000 took %v", time.Since(began))
 	if most := d.memory(); most > 64<<20 {
 		t.Errorf("broodd has grown to %d bytes", most)
 	}
