@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -156,24 +157,30 @@ func TestBusyWorkers(t *testing.T) {
 	t.Parallel()
 	const work = 3000 // milliseconds
 	for _, e := range []struct {
-		name   string
-		ask    func(d *daemon, ms int) string
-		change func(string) string
+		name string
+		ask  func(d *daemon, ms int) string
+		// computes: its work takes processor time, and until that has begun it may
+		// take a second client beside the first.
+		computes bool
 	}{
-		{"node", (*daemon).get, nil},
-		{"php", (*daemon).cgi, nil},
+		{"node", (*daemon).get, true},
+		{"php", (*daemon).cgi, false},
 	} {
 		t.Run(e.name, func(t *testing.T) {
 			t.Parallel()
-			d := open(t, e.name, "", e.change)
+			d := open(t, e.name, "", nil)
 			first := e.ask(d, 0)
 			d.eventually("a worker is used again", func() bool {
 				before := first
 				first = e.ask(d, 0)
 				return first == before
 			})
+			used := d.cpu(first)
 			worked := make(chan string, 1)
 			go func() { worked <- e.ask(d, work) }()
+			if e.computes {
+				d.eventually("the work has begun", func() bool { return d.cpu(first) > used+5 })
+			}
 			var other string
 			d.eventually("another worker answers", func() bool {
 				other = e.ask(d, 0)
@@ -186,6 +193,21 @@ func TestBusyWorkers(t *testing.T) {
 			d.counted(0)
 		})
 	}
+}
+
+// cpu is how long a worker has computed, in ticks; see proc_pid_stat(5).
+func (d *daemon) cpu(worker string) (ticks int) {
+	d.t.Helper()
+	worker = strings.TrimSpace(worker)
+	text, err := os.ReadFile(filepath.Join("/proc", worker, "stat"))
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
+	if ticks, err = strconv.Atoi(fields[14-3]); err != nil {
+		d.t.Fatal(err)
+	}
+	return ticks
 }
 
 // TestManyClientsAtOnce has the example that needs one worker only.
