@@ -61,7 +61,7 @@ func whatHappened(ev *pool.Event) string {
 		return fmt.Sprintf("worker %d was born (generation %d)", ev.PID, ev.Generation)
 	case pool.Stillborn:
 		if ev.Code == 0 {
-			return "a birth was called off: its client was gone"
+			return "a birth was called off: its client was gone, or it was not to be tried"
 		}
 		return fmt.Sprintf("a birth failed (generation %d): %s", ev.Generation, unix.Errno(ev.Code).Error())
 	case pool.Died:

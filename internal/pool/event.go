@@ -18,7 +18,8 @@ const (
 	Born
 	// Stillborn answers Birth: there is no child; Code is the errno. A Code
 	// of 0 means that the birth was called off, because the client of a Single
-	// pool was gone: that is nobody's fault.
+	// pool was gone, or because one that was told to have failed tells what would
+	// become of it: that is nobody's fault.
 	Stillborn
 	// Died says that the child PID has ended, with Code. It comes after Born,
 	// and before another child is Born with the same PID.
