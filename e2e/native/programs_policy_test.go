@@ -122,7 +122,7 @@ wait = "20ms"
 				served[pid]++
 				return len(d.workers()) <= 2
 			})
-			if len(served) < 8 {
+			if len(served) < 4 { // they begin to go before the first client comes
 				t.Errorf("the clients were served by %d workers, so that the others were idle anyway", len(served))
 			}
 			t.Logf("16 workers became %d in %v, though %d of them served", len(d.workers()), time.Since(began), len(served))

@@ -138,9 +138,10 @@ var programs = []program{
 	},
 	{
 		// Its library takes USR1 for a wish to leave when the client is served, but
-		// the wait for a CGI program is cut short by any signal. nginx asks again.
+		// the wait for a CGI program is cut short by any signal, for which there is no other
+		// try: so nobody is idle while a client is in hand. nginx asks again.
 		name:  "fcgiwrap behind nginx",
-		toml:  onUnix + "command = [\"./fcgiwrap\"]\nprotocol = \"fastcgi\"\nstop.signal = \"USR1\"\n",
+		toml:  "listen = [\"unix://{runtime}/web.sock\"]\nidle = \"2s\"\nstop.timeout = \"5s\"\ncommand = [\"./fcgiwrap\"]\nprotocol = \"fastcgi\"\nstop.signal = \"USR1\"\n",
 		files: []string{"page.cgi"}, links: map[string]string{"fcgiwrap": "fcgiwrap"}, breaks: "fcgiwrap",
 		nginx: "fastcgi.conf", ask: askHTTP, http: true,
 	},
