@@ -47,6 +47,9 @@ func (f *figure) row(number int) string {
 
 // writeResults writes RESULTS.md and the figures into a directory.
 func writeResults(dir string, facts []fact, results []*result) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
 	var b bytes.Buffer
 	b.WriteString("# Results\n\nWritten by `make bench`. What is compared ran in one run, taking turns; what counts is the ratio\n" +
 		"within one round. See [doc.go](doc.go) for how, and [the profile](../docs/design/006-speed.md) for why.\n\n")

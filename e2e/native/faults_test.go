@@ -221,8 +221,8 @@ env = { BROOD_TEST_ROLE = "serve" }
 				t.Fatal(err)
 			}
 			defer c.Close()
-			d.logged("no worker is born for 2")
-			if share := d.idleFor(2 * time.Second); share > 0.05 {
+			d.logged("no worker is born for 4")
+			if share := d.idleFor(3 * time.Second); share > 0.01 {
 				t.Errorf("broodd uses %.2f %% of a processor; the log:\n%s", 100*share, d.lastLines())
 			}
 			d.program("worker", "#!/bin/sh\nexec {self}\n")

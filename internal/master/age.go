@@ -24,6 +24,20 @@ func (m *Master) remember(s *service) {
 	m.surveyOf(s, func([]listen.Queue, error) {})
 }
 
+// lookAfter finds out whom a worker of an opaque pool has served before it died.
+// Of one that has died young the pool may know nothing yet, and so it is asked
+// who is gone of those that waited at its birth, which takes longer.
+func (m *Master) lookAfter(w *worker) {
+	s := w.service
+	if m.ages != nil && m.newborn(s) {
+		if queues, ok := queuesOf(s); ok {
+			m.lookedForAge(s, queues, m.ages.Look(queues))
+			return
+		}
+	}
+	m.step(s, pool.Event{Kind: pool.Looked, N: m.waitingAll(s)})
+}
+
 // newborn tells whether a worker of an opaque pool may still be starting.
 func (m *Master) newborn(s *service) bool {
 	return s.bornAt != 0 && m.now() < s.bornAt+pool.Time(s.plan.Policy.StartTimeout)
@@ -33,13 +47,9 @@ func (m *Master) newborn(s *service) bool {
 // can. Looks at one service answer in the order in which they are asked for, but
 // for those that were asked for within a moment.
 func (m *Master) surveyOf(s *service, done func([]listen.Queue, error)) bool {
-	queues := make([]listen.Queue, 0, len(s.listeners))
-	for _, src := range s.listeners {
-		q, ok := listen.QueueOf(src.socket)
-		if !ok {
-			return false
-		}
-		queues = append(queues, q)
+	queues, ok := queuesOf(s)
+	if !ok {
+		return false
 	}
 	if m.ages == nil {
 		ages, err := listen.NewSurvey()
@@ -51,6 +61,20 @@ func (m *Master) surveyOf(s *service, done func([]listen.Queue, error)) bool {
 	ages := m.ages
 	go func() { done(queues, ages.Look(queues)) }()
 	return true
+}
+
+// queuesOf are the questions about a service's queues; false if one cannot be
+// asked about.
+func queuesOf(s *service) (queues []listen.Queue, ok bool) {
+	queues = make([]listen.Queue, 0, len(s.listeners))
+	for _, src := range s.listeners {
+		q, ok := listen.QueueOf(src.socket)
+		if !ok {
+			return nil, false
+		}
+		queues = append(queues, q)
+	}
+	return queues, true
 }
 
 // lookedForAge tells the pool what was found out; if nothing was, the number.

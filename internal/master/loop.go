@@ -184,8 +184,7 @@ func (m *Master) reap() {
 		m.readStatus(w.service)
 		m.readNotify()
 		if w.service.plan.Policy.Opaque {
-			// Whom it may have served.
-			m.step(w.service, pool.Event{Kind: pool.Looked, N: m.waitingAll(w.service)})
+			m.lookAfter(w)
 		}
 		m.mourn(w, &d)
 		delete(m.children, w.pid)

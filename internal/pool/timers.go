@@ -263,11 +263,11 @@ func (p *Pool) looked(ev *Event) {
 	}
 	p.shrinkLooked(waiting)
 	if p.opaque() {
-		if waiting < p.fails.waiting {
+		if waiting < p.fails.waiting || ev.Took > 0 {
 			p.fails.fruitless = 0 // somebody takes clients
 		}
 		p.fails.waiting = waiting
-		if waiting == 0 {
+		if waiting == 0 || ev.Took > 0 {
 			p.credit()
 		}
 		p.queueSeen(ev)
