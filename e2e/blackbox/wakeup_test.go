@@ -13,12 +13,21 @@ import (
 // fifo gets the request alone.
 const wakeupBytes = "W\x00"
 
-// wokenBy reads what a wake-up of a stream service brought.
+// wokenBy reads what a wake-up of a stream service brought, to its end: the
+// stock master writes the request and the byte that terminates it one after the
+// other, and a reader may come in between.
 func (c *child) wokenBy() string {
 	c.t.Helper()
 	a := c.must(order{Do: "accept", FD: listenFd})
-	got := c.must(order{Do: "read", FD: a.N, N: 16})
-	return string(got.Data)
+	var got []byte
+	for len(got) < len(wakeupBytes) {
+		more := c.must(order{Do: "read", FD: a.N, N: 16})
+		if len(more.Data) == 0 {
+			break
+		}
+		got = append(got, more.Data...)
+	}
+	return string(got)
 }
 
 func wakeupPeriodic(t *testing.T, m master) {
