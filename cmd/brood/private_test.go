@@ -29,8 +29,13 @@ const dpkgInfo = "/var/lib/dpkg/info"
 // TestPostfixScripts runs the scripts that exchange a real Postfix's master,
 // with the real dpkg-divert and the real paths, each in namespaces of its own:
 // mounts, processes and network. It needs root and Postfix, as make test-deps
-// installs it.
+// installs it. Inside one of these worlds it is the one script.
 func TestPostfixScripts(t *testing.T) {
+	if script := os.Getenv(insideScript); script != "" {
+		part(t, os.Getenv(insideDir))
+		testscript.Run(t, params(script))
+		return
+	}
 	if testing.Short() {
 		t.Skip("the short tests need neither root nor Postfix")
 	}
@@ -43,7 +48,7 @@ func TestPostfixScripts(t *testing.T) {
 	for _, script := range scripts {
 		t.Run(strings.TrimSuffix(filepath.Base(script), ".txtar"), func(t *testing.T) {
 			t.Parallel()
-			inside := exec.Command("/proc/self/exe", "-test.run=^TestInside$", "-test.v", fmt.Sprint("-test.timeout=", 5*patience))
+			inside := exec.Command("/proc/self/exe", "-test.run=^TestPostfixScripts$", "-test.v", fmt.Sprint("-test.timeout=", 5*patience))
 			inside.Env = append(os.Environ(), insideBin+"="+bin, insideScript+"="+script, insideDir+"="+t.TempDir())
 			inside.SysProcAttr = &syscall.SysProcAttr{
 				Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NEWNET | syscall.CLONE_NEWIPC,
@@ -54,16 +59,6 @@ func TestPostfixScripts(t *testing.T) {
 			}
 		})
 	}
-}
-
-// TestInside is one script in its world. It is run by TestPostfixScripts.
-func TestInside(t *testing.T) {
-	script := os.Getenv(insideScript)
-	if script == "" {
-		t.Skip("this is the inside of TestPostfixScripts")
-	}
-	part(t, os.Getenv(insideDir))
-	testscript.Run(t, params(script))
 }
 
 // part makes the world private. Nothing of it is seen outside, and it ends with
