@@ -48,7 +48,11 @@ var mayImport = map[string][]string{
 	"internal/demo":    {"internal/master", "internal/plan", "internal/pool", "worker", "masterproto", "internal/maillog"},
 	"internal/inspect": {"internal/scoreboard"},
 	"internal/install": {},
+	"internal/await":   {},
 }
+
+// forTests are the packages that tests alone may import.
+var forTests = []string{"internal/await", "internal/sim"}
 
 // mayWireAll are the packages that put the others together.
 var mayWireAll = []string{"cmd/", "e2e/", "examples/", "bench/"}
@@ -129,6 +133,18 @@ func TestImportLaw(t *testing.T) {
 			ours, found := strings.CutPrefix(path, module)
 			if found && !slices.Contains(allowed, ours) {
 				t.Errorf("%s: %s may not import %s", s.path, pkg, ours)
+			}
+		}
+	}
+}
+
+// TestSupportIsLinkedNowhere: what is there for tests is in no program, not even
+// by way of a package that may wire all.
+func TestSupportIsLinkedNowhere(t *testing.T) {
+	for _, s := range sources(t) {
+		for _, path := range importsOf(s) {
+			if ours, _ := strings.CutPrefix(path, module); !isTest(s) && slices.Contains(forTests, ours) {
+				t.Errorf("%s: %s is for tests alone", s.path, ours)
 			}
 		}
 	}
