@@ -9,6 +9,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/brood-project/brood/internal/await"
 )
 
 var birthRows = []row{
@@ -42,7 +44,7 @@ func (in *instance) raw(known ...int) int {
 	in.t.Helper()
 	in.dial("raw")
 	pid := 0
-	eventually(in.t, "a child that is a shell", func() bool {
+	await.That(in.t, "a child that is a shell", func() bool {
 		for _, p := range in.run.children() {
 			if !slices.Contains(known, p) && slices.Contains(commandLineOf(p), in.path("lib/raw")) && shellReads(p) {
 				pid = p

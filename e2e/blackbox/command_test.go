@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/brood-project/brood/internal/await"
 )
 
 var commandRows = []row{
@@ -184,13 +186,13 @@ func commandInit(t *testing.T, m master) {
 	// In its namespace the child is not known by the pid that /proc has here.
 	before := in.run.children()
 	c.exit(0)
-	eventually(t, "the stranger becomes the master's child, the other is reaped", func() bool {
+	await.That(t, "the stranger becomes the master's child, the other is reaped", func() bool {
 		now := in.run.children()
 		return len(now) == 1 && !slices.Contains(before, now[0])
 	})
 	stranger := in.run.children()[0]
 	in.must(syscall.Kill(stranger, syscall.SIGKILL))
-	eventually(t, "the master reaps the stranger", func() bool { return !exists(stranger) })
+	await.That(t, "the master reaps the stranger", func() bool { return !exists(stranger) })
 	in.dial(canary)
 	in.child(canary).exit(0)
 	if n := in.log.count("^(warning|error|fatal|panic)"); n != 0 {
@@ -204,7 +206,7 @@ func commandDebugger(t *testing.T, m master) {
 	in.set("debugger_command = echo $process_name $process_id >" + proof)
 	in.start("-D")
 	want := fmt.Sprintf("master %d\n", in.run.pid)
-	eventually(t, "the debugger's proof", func() bool {
+	await.That(t, "the debugger's proof", func() bool {
 		text, _ := os.ReadFile(proof)
 		return string(text) == want
 	})

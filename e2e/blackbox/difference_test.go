@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/brood-project/brood/internal/await"
 )
 
 // differences are what brood means to do better than Postfix, each with both
@@ -352,7 +354,7 @@ func crashWithLastWords(t *testing.T, m master, pattern string) {
 	in.must(err)
 	c.exit(1)
 	re := regexp.MustCompile(`(?m)` + pattern)
-	eventually(t, "a throttle line like "+pattern, func() bool {
+	await.That(t, "a throttle line like "+pattern, func() bool {
 		text, _ := os.ReadFile(in.path("log/mail"))
 		return re.Match(text)
 	})

@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/brood-project/brood/internal/await"
 )
 
 // canary is a service of every instance, without a limit, whose only use is to
@@ -84,7 +86,7 @@ type child struct {
 // child returns the next newborn of a service, waiting for its birth.
 func (in *instance) child(service string) *child {
 	in.t.Helper()
-	timeout := time.After(patience)
+	timeout := time.After(await.Patience)
 	for {
 		in.nest.mu.Lock()
 		for i, c := range in.nest.born {
@@ -134,7 +136,7 @@ func (in *instance) noBirth() {
 // reaped waits until the master has buried a child that died.
 func (in *instance) reaped(c *child) {
 	in.t.Helper()
-	eventually(in.t, "the master reaps child "+strconv.Itoa(c.PID), func() bool { return !exists(c.PID) })
+	await.That(in.t, "the master reaps child "+strconv.Itoa(c.PID), func() bool { return !exists(c.PID) })
 }
 
 // service is the name of the service as the child was told it: -n, or else
@@ -167,7 +169,7 @@ func (c *child) generation() int {
 // included.
 func (c *child) do(o order) answer {
 	c.t.Helper()
-	_ = c.conn.SetDeadline(time.Now().Add(patience))
+	_ = c.conn.SetDeadline(time.Now().Add(await.Patience))
 	var a answer
 	if err := c.out.Encode(o); err != nil {
 		c.t.Fatalf("child %d cannot be told to %s: %v", c.PID, o.Do, err)

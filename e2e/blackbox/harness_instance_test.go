@@ -15,11 +15,9 @@ import (
 	"syscall"
 	"testing"
 	"time"
-)
 
-// patience bounds every wait for something that must happen. It is generous
-// because a loaded machine is not a fault; nothing that works waits for it.
-const patience = 20 * time.Second
+	"github.com/brood-project/brood/internal/await"
+)
 
 // lifetime is handed to every master as -e, so that none outlives a test run
 // that was killed.
@@ -221,7 +219,7 @@ func (in *instance) runToEnd(options ...string) (status int, output string) {
 
 func finish(t *testing.T, cmd *exec.Cmd) (status int, output string) {
 	t.Helper()
-	timer := time.AfterFunc(patience, func() {
+	timer := time.AfterFunc(await.Patience, func() {
 		if cmd.Process != nil {
 			_ = cmd.Process.Kill()
 		}
@@ -253,7 +251,7 @@ func (in *instance) dial(name string) net.Conn {
 func (in *instance) endpoint(name string) string {
 	in.t.Helper()
 	found := ""
-	eventually(in.t, "an endpoint called "+name, func() bool {
+	await.That(in.t, "an endpoint called "+name, func() bool {
 		for _, class := range []string{"private", "public"} {
 			if _, err := os.Lstat(in.path("queue", class, name)); err == nil {
 				found = in.path("queue", class, name)
@@ -267,9 +265,9 @@ func (in *instance) endpoint(name string) string {
 func (in *instance) dialAt(network, address string) net.Conn {
 	in.t.Helper()
 	var conn net.Conn
-	eventually(in.t, "a connection to "+address, func() bool {
+	await.That(in.t, "a connection to "+address, func() bool {
 		var err error
-		conn, err = net.DialTimeout(network, address, patience)
+		conn, err = net.DialTimeout(network, address, await.Patience)
 		return err == nil
 	})
 	in.t.Cleanup(func() { conn.Close() })
@@ -303,14 +301,4 @@ func ownerID(t *testing.T) int {
 		t.Fatal(err)
 	}
 	return id
-}
-
-// eventually polls for what announces itself by no event.
-func eventually(t *testing.T, what string, condition func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(patience); !condition(); time.Sleep(2 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("not within %v: %s", patience, what)
-		}
-	}
 }

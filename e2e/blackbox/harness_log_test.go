@@ -10,6 +10,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/brood-project/brood/internal/await"
 )
 
 // logReader is the test's end of the log: it listens where postlogd(8) would,
@@ -103,7 +105,7 @@ func parseLogLine(record string) (logLine, bool) {
 func (r *logReader) wait(t *testing.T, pattern string) logLine {
 	t.Helper()
 	re := regexp.MustCompile(pattern)
-	timeout := time.After(patience)
+	timeout := time.After(await.Patience)
 	for {
 		r.readFile()
 		r.mu.Lock()

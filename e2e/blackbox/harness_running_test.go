@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/brood-project/brood/internal/await"
 )
 
 // running is a started master.
@@ -52,8 +54,8 @@ func (r *running) wait() *os.ProcessState {
 	select {
 	case <-r.done:
 		return r.cmd.ProcessState
-	case <-time.After(patience):
-		r.t.Fatalf("the master did not end within %v", patience)
+	case <-time.After(await.Patience):
+		r.t.Fatalf("the master did not end within %v", await.Patience)
 		return nil
 	}
 }

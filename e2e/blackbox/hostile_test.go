@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/brood-project/brood/internal/await"
 )
 
 var hostileRows = []row{
@@ -96,7 +98,7 @@ func hostileStops(t *testing.T, m master) {
 	in.dial("svc")
 	c := in.child("svc")
 	c.last(order{Do: "raise", N: int(syscall.SIGSTOP)})
-	eventually(t, "the child stops", func() bool { return strings.HasPrefix(statusField(t, c.PID, "State"), "T") })
+	await.That(t, "the child stops", func() bool { return strings.HasPrefix(statusField(t, c.PID, "State"), "T") })
 	in.dial("svc")
 	in.noBirth() // it is alive and available, as far as anybody can know
 	in.must(syscall.Kill(c.PID, syscall.SIGCONT))
@@ -187,7 +189,7 @@ func stallProgram(t *testing.T, path string) (begun, release func()) {
 	}
 	return func() {
 		t.Helper()
-		eventually(t, "the program is to be loaded", func() bool {
+		await.That(t, "the program is to be loaded", func() bool {
 			n, _ := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 0)
 			return n > 0
 		})
@@ -240,7 +242,7 @@ func processLimit(t *testing.T, pid int) func(most string) {
 	}
 	set("cgroup.procs", strconv.Itoa(pid))
 	t.Cleanup(func() {
-		eventually(t, "the control group is empty", func() bool { return os.Remove(group) == nil })
+		await.That(t, "the control group is empty", func() bool { return os.Remove(group) == nil })
 	})
 	return func(most string) {
 		t.Helper()
@@ -281,7 +283,7 @@ func hostileThread(t *testing.T, m master) {
 	limit("1") // below what it has: a thread that ends is not replaced either
 	for range 20 {
 		before := in.log.count("^info: reload")
-		eventually(t, "a reload", func() bool {
+		await.That(t, "a reload", func() bool {
 			in.run.signal(syscall.SIGHUP) // Postfix forgets one that comes during a reload
 			return in.log.count("^info: reload") > before
 		})

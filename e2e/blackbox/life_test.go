@@ -8,6 +8,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/brood-project/brood/internal/await"
 )
 
 var lifeRows = []row{
@@ -72,7 +74,7 @@ func managerNeverAccepts(t *testing.T, m master) {
 		t.Errorf("the master went from %d to %d descriptors", before, after)
 	}
 	c.accept()
-	eventually(t, "one client is left in the queue", func() bool { return tcpWaiting(t, address) == 1 })
+	await.That(t, "one client is left in the queue", func() bool { return tcpWaiting(t, address) == 1 })
 }
 
 func availableFromBirth(t *testing.T, m master) {

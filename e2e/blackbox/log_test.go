@@ -8,6 +8,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/brood-project/brood/internal/await"
 )
 
 var logRows = []row{
@@ -74,16 +76,10 @@ func logFallback(t *testing.T, m master) {
 	in.log.close()
 	in.must(os.RemoveAll(in.path("queue/public/postlog")))
 	in.launch()
-	var line logLine
-	eventually(t, "a line in the file", func() bool {
-		text, _ := os.ReadFile(in.path("log/mail"))
-		first, _, whole := strings.Cut(string(text), "\n")
-		var ok bool
-		line, ok = parseLogLine(first)
-		return whole && ok
-	})
+	first := await.Line(t, in.path("log/mail"), "")
+	line, _ := parseLogLine(first)
 	if !strings.HasPrefix(line.Text, "info: daemon started") || line.Tag != syslogName+"/master" {
-		t.Errorf("the file begins with %+v", line)
+		t.Errorf("the file begins with %q", first)
 	}
 }
 

@@ -8,6 +8,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/brood-project/brood/internal/await"
 )
 
 var stopRows = []row{
@@ -40,7 +42,7 @@ func stopBy(t *testing.T, m master, signal syscall.Signal) {
 		t.Errorf("the master ended with %v, not of the signal", state)
 	}
 	for _, c := range []*child{taken, idle} {
-		eventually(t, "the children are gone with the master", func() bool { return gone(c.PID) })
+		await.That(t, "the children are gone with the master", func() bool { return gone(c.PID) })
 	}
 }
 
@@ -74,7 +76,7 @@ func stopSparesOthers(t *testing.T, m master) {
 		in.run.signal(syscall.SIGTERM)
 		in.run.wait()
 		for _, pid := range before {
-			eventually(t, "the children are gone with the master", func() bool { return gone(pid) })
+			await.That(t, "the children are gone with the master", func() bool { return gone(pid) })
 		}
 		if gone(bystander.Process.Pid) {
 			t.Fatalf("%s: the bystander got the signal", options)
@@ -141,7 +143,7 @@ func stopAndStart(t *testing.T, m master) {
 		}
 		// TCP ports are shared with whoever still holds the old socket, so the
 		// next client could stand in a queue that dies with the old child.
-		eventually(t, "the child leaves", func() bool { return gone(c.PID) })
+		await.That(t, "the child leaves", func() bool { return gone(c.PID) })
 		conn.Close()
 	}
 }
