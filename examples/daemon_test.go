@@ -14,10 +14,9 @@ import (
 	"syscall"
 	"testing"
 	"time"
-)
 
-// patience bounds every wait.
-const patience = 60 * time.Second
+	"github.com/brood-project/brood/internal/await"
+)
 
 // bin is where what the tests build is; it is made by TestMain.
 var bin string
@@ -124,14 +123,10 @@ func (d *daemon) said() string {
 	return d.log.String()
 }
 
-// eventually polls what tells of itself in no other way.
+// eventually is await.That, with the log as the evidence.
 func (d *daemon) eventually(what string, ok func() bool) {
 	d.t.Helper()
-	for deadline := time.Now().Add(patience); !ok(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			d.t.Fatalf("waited in vain: %s; the log:\n%s", what, d.said())
-		}
-	}
+	await.That(d.t, what, ok, func() string { return "the log:\n" + d.said() })
 }
 
 // stop ends the daemon with its workers, and wants it to end well.
@@ -144,7 +139,7 @@ func (d *daemon) stop() {
 		if err != nil {
 			d.t.Errorf("broodd: %v; its log:\n%s", err, d.said())
 		}
-	case <-time.After(patience):
+	case <-time.After(await.Patience):
 		_ = d.cmd.Process.Kill()
 		d.t.Errorf("broodd does not end; its log:\n%s", d.said())
 	}

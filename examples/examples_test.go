@@ -14,6 +14,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/brood-project/brood/internal/await"
 )
 
 // open serves an example from a copy of its directory. What it is built from is
@@ -54,7 +56,7 @@ func (d *daemon) connect() *client {
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	_ = conn.SetDeadline(time.Now().Add(patience))
+	_ = conn.SetDeadline(time.Now().Add(await.Patience))
 	return &client{conn, bufio.NewReader(conn)}
 }
 
@@ -124,7 +126,7 @@ func TestOneClientAtATime(t *testing.T) {
 func (d *daemon) get(ms int) (worker string) {
 	d.t.Helper()
 	transport := &http.Transport{DisableKeepAlives: true}
-	web := http.Client{Transport: transport, Timeout: patience}
+	web := http.Client{Transport: transport, Timeout: await.Patience}
 	response, err := web.Get(fmt.Sprintf("http://%s/?ms=%d", d.address, ms))
 	if err != nil {
 		d.t.Error(err)

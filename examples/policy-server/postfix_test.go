@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/brood-project/brood/internal/await"
 )
 
 // TestMain makes the test binary the policy server when a master calls it so.
@@ -29,8 +31,6 @@ func TestMain(m *testing.M) {
 const masterVariable = "WORKER_TEST_MASTER"
 
 const daemons = "/usr/lib/postfix/sbin"
-
-const patience = 20 * time.Second
 
 // mailSystem is a Postfix of the test's own: configuration, queue, data, port.
 type mailSystem struct {
@@ -135,27 +135,14 @@ func (m *mailSystem) start() {
 		must(m.t, cmd.Process.Signal(syscall.SIGTERM))
 		_ = cmd.Wait() // it dies of the signal
 		if m.t.Failed() {
-			log, _ := os.ReadFile(filepath.Join(m.dir, "log"))
+			log, _ := os.ReadFile(m.log())
 			m.t.Logf("output: %s\nlog: %s", out.String(), log)
 		}
 	})
-	m.awaitLog("daemon started")
+	await.Line(m.t, m.log(), "daemon started")
 }
 
-// awaitLog waits for a line that other processes write; there is no event for
-// it.
-func (m *mailSystem) awaitLog(text string) {
-	m.t.Helper()
-	for deadline := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
-		log, _ := os.ReadFile(filepath.Join(m.dir, "log"))
-		if strings.Contains(string(log), text) {
-			return
-		}
-		if time.Now().After(deadline) {
-			m.t.Fatalf("no %q in the log", text)
-		}
-	}
-}
+func (m *mailSystem) log() string { return filepath.Join(m.dir, "log") }
 
 func must(t *testing.T, err error) {
 	t.Helper()
@@ -178,10 +165,10 @@ func TestProtocolUnderMaster(t *testing.T) {
 		t.Skip("the short tests need neither root nor Postfix")
 	}
 	m := startMail(t)
-	conn, err := net.DialTimeout("unix", filepath.Join(m.dir, "queue/private/policy"), patience)
+	conn, err := net.DialTimeout("unix", filepath.Join(m.dir, "queue/private/policy"), await.Patience)
 	must(t, err)
 	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(patience))
+	conn.SetDeadline(time.Now().Add(await.Patience))
 	in := bufio.NewReader(conn)
 	ask := func(sender, client string) string {
 		t.Helper()
@@ -234,6 +221,6 @@ func TestSmtpdAsksThePolicyServer(t *testing.T) {
 			t.Errorf("%s: swaks said %v, want %d and %q in\n%s", c.sender, err, c.code, c.want, out)
 		}
 	}
-	m.awaitLog("relay=none, delay=")
-	m.awaitLog("status=sent (example.test)")
+	await.Line(m.t, m.log(), "relay=none, delay=")
+	await.Line(m.t, m.log(), "status=sent (example.test)")
 }
