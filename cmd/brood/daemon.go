@@ -12,6 +12,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -26,18 +27,27 @@ import (
 // socketName is that of the control socket in the daemon's directory.
 const socketName = "brood.sock"
 
-// answerMost is how long a daemon may take for what it knows already.
-const answerMost = 10 * time.Second
+const (
+	// answerMost is how long a daemon may take for what it knows already.
+	answerMost = 10 * time.Second
+	// silentMost is how long it may say nothing until a person is told so.
+	silentMost = 3 * time.Second
+)
 
 // daemon is how a command finds the broodd that it asks.
 type daemon struct {
 	socket, config string
 	// json has the answer printed for programs.
 	json bool
+	// stderr is where the command complains while it waits, complained tells
+	// that it has.
+	stderr     func() io.Writer
+	complained sync.Once
 }
 
 // talks gives a command the options of all those that ask the daemon.
 func (d *daemon) talks(cmd *cobra.Command) {
+	d.stderr = cmd.ErrOrStderr
 	cmd.Flags().StringVar(&d.socket, "socket", "", "ask at this control `socket`")
 	cmd.Flags().StringVar(&d.config, "config", "", "ask who serves `path`: a brood.toml or /etc/postfix")
 	cmd.Flags().BoolVar(&d.json, "json", false, "answer in JSON")
@@ -116,6 +126,9 @@ func (d *daemon) dial(ctx context.Context) (*control.Client, error) {
 	if err != nil {
 		return nil, err
 	}
+	// To be let in takes no order's time.
+	ctx, cancel := context.WithTimeout(ctx, answerMost)
+	defer cancel()
 	var first error
 	for _, path := range places {
 		c, err := control.Dial(ctx, path)
@@ -141,17 +154,46 @@ func (d *daemon) dial(ctx context.Context) (*control.Client, error) {
 func (d *daemon) ask(ctx context.Context, req control.Request, into any) error {
 	ctx, cancel := context.WithTimeout(ctx, answerMost)
 	defer cancel()
-	return d.order(ctx, req, into)
+	return d.send(ctx, req, into)
 }
 
 // order sends one request that may take its time.
 func (d *daemon) order(ctx context.Context, req control.Request, into any) error {
+	err := d.send(ctx, req, into)
+	if errors.Is(err, context.Canceled) {
+		return errors.New("interrupted; what was asked may be done all the same, and \"brood events\" tells")
+	}
+	return err
+}
+
+func (d *daemon) send(ctx context.Context, req control.Request, into any) error {
 	c, err := d.dial(ctx)
 	if err != nil {
 		return err
 	}
 	defer c.Close()
+	defer d.patient(c, false)()
 	return c.Do(ctx, req, into)
+}
+
+// patient says once, where the daemon says nothing for a while, that it is waited
+// for, and what keeps it. One that is quiet because nothing happens says nothing
+// either: of that one it is told only when it cannot run. The function that it
+// returns ends the watch.
+func (d *daemon) patient(c *control.Client, quiet bool) (heard func()) {
+	watch := time.AfterFunc(silentMost, func() {
+		held, help := c.Held()
+		switch {
+		case held != "":
+			held, help = " "+held+" and", "; "+help
+		case quiet:
+			return
+		}
+		d.complained.Do(func() {
+			fmt.Fprintf(d.stderr(), "brood: broodd (pid %d)%s has not answered for %v; waiting%s\n", c.PID(), held, silentMost, help)
+		})
+	})
+	return func() { watch.Stop() }
 }
 
 // picture asks for one. Of a single service it has that one only.
@@ -212,7 +254,12 @@ func (d *daemon) follow(ctx context.Context, req control.Request, each func(json
 		return err
 	}
 	defer c.Close()
-	last, err := c.Stream(ctx, req, each)
+	heard := d.patient(c, req.Follow)
+	defer heard()
+	last, err := c.Stream(ctx, req, func(line json.RawMessage) error {
+		heard()
+		return each(line)
+	})
 	if err == nil && len(last) > 0 {
 		err = each(last)
 	}

@@ -232,18 +232,28 @@ func (c *Client) explainSilence(cause error, waited time.Duration) error {
 		return fmt.Errorf("cannot wait for brood's answer any longer: %w", cause)
 	}
 	waited = waited.Round(time.Millisecond)
+	held, help := c.Held()
+	if held == "" {
+		return fmt.Errorf("brood (pid %d) did not answer for %s: %w; it is busy or hangs: try again with more time", c.pid, waited, cause)
+	}
+	return fmt.Errorf("brood (pid %d) %s and did not answer for %s: %w; %s", c.pid, held, waited, cause, help)
+}
+
+// Held tells what keeps the daemon from running, and what helps; both are "" when
+// nothing does that can be seen from outside. It may be called while a request
+// waits.
+func (c *Client) Held() (by, help string) {
 	switch stateOf(c.pid) {
 	case 'T', 't':
-		return fmt.Errorf("brood (pid %d) is stopped by a signal and did not answer for %s: %w; let it go on with kill -CONT %d",
-			c.pid, waited, cause, c.pid)
+		return "is stopped by a signal", fmt.Sprintf("let it go on with kill -CONT %d", c.pid)
 	case 'D':
-		return fmt.Errorf("brood (pid %d) waits for a disk or a file system and did not answer for %s: %w; look at the file systems it uses",
-			c.pid, waited, cause)
-	default:
-		return fmt.Errorf("brood (pid %d) did not answer for %s: %w; it is busy or hangs: try again with more time",
-			c.pid, waited, cause)
+		return "waits for a disk or a file system", "look at the file systems it uses"
 	}
+	return "", ""
 }
+
+// PID is the daemon's process; 0 where this process cannot see it.
+func (c *Client) PID() int { return int(c.pid) }
 
 // stateOf returns the letter by which proc(5) tells a process's state, or 0.
 func stateOf(pid int32) byte {
