@@ -125,6 +125,7 @@ func (m *Master) undrain(s *service) *service {
 	fresh := &service{
 		plan: s.plan, scaled: s.scaled, paused: s.paused, missing: s.missing, shut: s.shut,
 		listeners: s.listeners, stored: s.stored, guests: s.guests, figures: s.figures,
+		before: s.pool.Recorder(),
 	}
 	s.listeners, s.stored, s.guests = nil, nil, nil
 	for _, src := range fresh.listeners {

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -150,10 +151,29 @@ func TestDrainOfOneService(t *testing.T) {
 				t.Errorf("a restart of what is drained: %v", err)
 			}
 			w.drain("s", 0).done(t)
+			ended := w.recorded("s", "ended")
+			if ended < 2 {
+				t.Errorf("the flight recorder knows of %d ends after the drain", ended)
+			}
 			w.do(w.m.Resume(within(t), operator, "s"))
 			w.served(waits)
+			if again := w.recorded("s", "ended"); again != ended {
+				t.Errorf("the flight recorder knows of %d ends, and of %d after the drain is over", ended, again)
+			}
 		})
 	}
+}
+
+// recorded is how many steps of a service's flight recorder have a word.
+func (w *world) recorded(service, word string) (n int) {
+	steps, err := w.m.Recorder(within(w.t), service)
+	w.do(err)
+	for _, s := range steps {
+		if strings.Contains(s.What, word) {
+			n++
+		}
+	}
+	return n
 }
 
 // TestDrainOfOneServiceEndsWithReload while a worker still has its client: that is

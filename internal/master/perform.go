@@ -135,7 +135,7 @@ func (m *Master) gone(s *service) {
 	m.closeStatus(s)
 	delete(m.pools, s.pool)
 	if s.drained && m.services[s.plan.Key] == s {
-		s.pool, s.under = nil, nil
+		s.before, s.pool, s.under = s.pool.Recorder(), nil, nil
 		return
 	}
 	s.ended = true

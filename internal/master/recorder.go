@@ -22,13 +22,17 @@ func (m *Master) Recorder(ctx context.Context, service string) ([]scoreboard.Ent
 	var steps []pool.Entry
 	var epoch int64
 	found := false
+	read := make(map[*pool.Recorder]bool) // a service that began anew has that of before as well
 	if err := m.Call(ctx, func() {
 		running, leaving := m.shown(&what)
 		for _, s := range append(running, leaving...) {
 			found = true
-			if s.pool != nil {
-				mine, _ := s.pool.Recorder().Entries()
-				steps = append(steps, mine...)
+			for _, r := range s.recorders() {
+				if !read[r] {
+					read[r] = true
+					mine, _ := r.Entries()
+					steps = append(steps, mine...)
+				}
 			}
 		}
 		epoch = m.wallEpoch()

@@ -56,6 +56,20 @@ type service struct {
 
 	// figures is what has happened to it; nil while nothing has.
 	figures *figures
+	// before is the flight recorder of its last pool, which was drained; nil
+	// without one.
+	before *pool.Recorder
+}
+
+// recorders are the flight recorders of its pools, the oldest first.
+func (s *service) recorders() (of []*pool.Recorder) {
+	if s.before != nil {
+		of = append(of, s.before)
+	}
+	if s.pool != nil {
+		of = append(of, s.pool.Recorder())
+	}
+	return of
 }
 
 // source is something in the epoll set: a listening socket, or a service's
