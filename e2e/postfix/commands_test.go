@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/brood-project/brood/internal/await"
 )
 
 // mailing is what the tests send with sendmail(1).
@@ -47,7 +49,7 @@ func (in *instance) postqueue() []queueEntry {
 func (in *instance) deferred() string {
 	in.Helper()
 	var entries []queueEntry
-	in.until("a deferred message", func() bool {
+	await.That(in, "a deferred message", func() bool {
 		entries = in.postqueue()
 		return len(entries) == 1 && entries[0].Queue == "deferred"
 	})
@@ -67,7 +69,7 @@ func TestCommands(t *testing.T) {
 		}
 		sub("sendmail", func(in *instance) {
 			in.sendmail("user@virtual.test", "one")
-			in.until("the message in the mailbox", func() bool { return len(in.delivered("box")) == 1 })
+			await.That(in, "the message in the mailbox", func() bool { return len(in.delivered("box")) == 1 })
 			in.seen("pickup")
 		})
 		sub("sendmail -bp, postqueue -p, postcat", (*instance).lookAtQueue)
@@ -129,8 +131,8 @@ func (in *instance) flushEachWay(sink *sink) {
 		id := in.deferred()
 		sink.start()
 		ask(id)
-		in.until("the message at the sink", func() bool { return len(sink.messages()) == i+1 })
-		in.until("the queue to be empty", in.queueIsEmpty)
+		await.That(in, "the message at the sink", func() bool { return len(sink.messages()) == i+1 })
+		await.That(in, "the queue to be empty", in.queueIsEmpty)
 		sink.stop()
 	}
 	in.seen("flush")
@@ -146,7 +148,7 @@ func (in *instance) requeueAndDelete() {
 	in.run("postsuper", "-c", in.conf, "-r", id)
 	in.run("postqueue", "-c", in.conf, "-f")
 	in.await(from, `pickup\[\d+\]: .*orig_id=`+regexp.QuoteMeta(id))
-	in.until("the message to have a new name", func() bool {
+	await.That(in, "the message to have a new name", func() bool {
 		e := in.postqueue()
 		return len(e) == 1 && e[0].ID != id && e[0].Queue == "deferred"
 	})

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+
+	"github.com/brood-project/brood/internal/await"
 )
 
 // A master that is killed while mail pours in takes no accepted message with
@@ -19,9 +21,9 @@ func TestKilledMaster(t *testing.T) {
 		in.transport(map[string]string{"relay.test": sink.nexthop("relay")})
 		pid := in.start()
 		mailers := in.startMailers(10)
-		in.until("mail to pour in", func() bool { return len(mailers.accepted()) >= 200 })
+		await.That(in, "mail to pour in", func() bool { return len(mailers.accepted()) >= 200 })
 		must(in, syscall.Kill(pid, syscall.SIGKILL))
-		in.until("the master to be gone", func() bool { return !alive(pid) })
+		await.That(in, "the master to be gone", func() bool { return !alive(pid) })
 
 		// The old smtpds hold the port until they have served their last
 		// client, so the next master serves another one.

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/brood-project/brood/internal/await"
 )
 
 // village is an instance that uses all of Debian's daemons.
@@ -143,7 +145,7 @@ func (v *village) testTLS() {
 	if !strings.Contains(out, "TLS started") {
 		v.Errorf("swaks says:\n%s", out)
 	}
-	v.until("the message in the mailbox", func() bool { return len(v.delivered("box")) > 0 })
+	await.That(v, "the message in the mailbox", func() bool { return len(v.delivered("box")) > 0 })
 	v.seen("tlsmgr")
 }
 
@@ -239,7 +241,7 @@ func (v *village) testPipe() {
 
 func (v *village) testLMTP() {
 	v.sendmail("user@lmtp.test", "over lmtp")
-	v.until("the message at the sink", func() bool { return len(v.lmtp.messages()) == 1 })
+	await.That(v, "the message at the sink", func() bool { return len(v.lmtp.messages()) == 1 })
 	v.seen("lmtp")
 }
 
@@ -255,7 +257,7 @@ func (v *village) testBounce() {
 	if out, err := v.tryWith(mailing("comes back"), "sendmail", "-C", v.conf, "-f", "owner@virtual.test", "user@error.test"); err != nil {
 		v.Fatalf("sendmail: %v\n%s", err, out)
 	}
-	v.until("the bounce in the mailbox", func() bool { return len(v.delivered("owner")) == 1 })
+	await.That(v, "the bounce in the mailbox", func() bool { return len(v.delivered("owner")) == 1 })
 	v.fileSays(v.delivered("owner")[0], "nobody of that name")
 	v.seen("error", "bounce")
 }
@@ -266,7 +268,7 @@ func (v *village) testTrace() {
 	if out, err := v.tryWith(mailing("just looking"), "sendmail", "-C", v.conf, "-bv", "-f", "owner@virtual.test", "user@relay.test"); err != nil {
 		v.Fatalf("sendmail -bv: %v\n%s", err, out)
 	}
-	v.until("the report in the mailbox", func() bool { return len(v.delivered("owner")) == before+1 })
+	await.That(v, "the report in the mailbox", func() bool { return len(v.delivered("owner")) == before+1 })
 	for _, p := range v.children("bounce") {
 		if slices.Contains(argv(p), "trace") {
 			return
@@ -300,7 +302,7 @@ func (v *village) testBirth() {
 // fileSays waits until a file holds a text.
 func (v *village) fileSays(file, text string) {
 	v.Helper()
-	v.until(filepath.Base(file)+" to say "+text, func() bool {
+	await.That(v, filepath.Base(file)+" to say "+text, func() bool {
 		content, _ := os.ReadFile(file)
 		return strings.Contains(string(content), text)
 	})

@@ -6,6 +6,8 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"github.com/brood-project/brood/internal/await"
 )
 
 // A thousand births leave no descriptor and no dead child behind in the master.
@@ -65,7 +67,7 @@ func parentOf(t *testing.T, addr string) string {
 // settled waits until the daemons that have served their one client are buried.
 func (in *instance) settled(master int) {
 	in.Helper()
-	in.until("the spawn daemons to be gone", func() bool {
+	await.That(in, "the spawn daemons to be gone", func() bool {
 		for _, p := range everyProcess() {
 			if p.ppid == master && p.name == "spawn" {
 				return false

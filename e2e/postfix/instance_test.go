@@ -16,11 +16,9 @@ import (
 	"syscall"
 	"testing"
 	"time"
-)
 
-// patience is how long a test waits for anything before it gives up. It is
-// never what a test takes when all is well.
-const patience = 60 * time.Second
+	"github.com/brood-project/brood/internal/await"
+)
 
 // instance is one complete mail system below a directory of its own.
 type instance struct {
@@ -287,7 +285,7 @@ func (in *instance) tryWith(input, name string, args ...string) (string, error) 
 	must(in, err)
 	defer os.Remove(out.Name())
 	defer out.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), await.Patience)
 	defer cancel()
 	cmd := in.command(ctx, name, args...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(input), out, out
@@ -349,31 +347,9 @@ func (in *instance) bury() {
 	for _, p := range in.processes() {
 		_ = syscall.Kill(p.pid, syscall.SIGKILL)
 	}
-	in.until("the processes of the instance to be gone", func() bool { return len(in.processes()) == 0 })
+	await.That(in, "the processes of the instance to be gone", func() bool { return len(in.processes()) == 0 })
 	if err := os.RemoveAll(in.dir); err != nil {
 		in.Errorf("cannot remove the instance: %v", err)
-	}
-}
-
-// until waits for a condition that nobody announces.
-func (in *instance) until(what string, holds func() bool) {
-	in.Helper()
-	await(in.T, what, holds)
-}
-
-// await looks again and again until something is true, and fails the test if it
-// does not become true.
-func await(t *testing.T, what string, holds func() bool) {
-	t.Helper()
-	deadline := time.After(patience)
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for !holds() {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatalf("waited in vain for %s", what)
-		}
 	}
 }
 

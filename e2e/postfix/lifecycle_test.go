@@ -10,6 +10,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/brood-project/brood/internal/await"
 )
 
 // The commands of postfix(1) work with nothing but the options, the pid file
@@ -137,7 +139,7 @@ func (in *instance) testReload() {
 	old := in.children("qmgr")
 	in.reload()
 	in.await(from, fmt.Sprintf(`postfix/master\[%d\]: reload -- version \S+, configuration %s$`, pid, in.conf))
-	in.until("another qmgr", func() bool {
+	await.That(in, "another qmgr", func() bool {
 		now := in.children("qmgr")
 		return len(now) == 1 && now[0] != old[0]
 	})
@@ -158,7 +160,7 @@ func (in *instance) testStop() {
 // nobody at a socket.
 func (in *instance) gone(master int) {
 	in.Helper()
-	in.until("the instance's processes to be gone", func() bool {
+	await.That(in, "the instance's processes to be gone", func() bool {
 		for _, p := range everyProcess() {
 			if (p.sid == master || p.pgid == master) && p.state != "Z" {
 				return false
@@ -185,7 +187,7 @@ func (in *instance) testFailedStart() {
 	in.refused("start", "mail system startup failed")
 	in.await(from, fmt.Sprintf(`fatal: bind 127\.0\.0\.1 port %d: Address already in use`, in.smtp))
 	must(in, rival.Close())
-	in.until("the instance's processes to be gone", func() bool { return len(in.processes()) == 0 })
+	await.That(in, "the instance's processes to be gone", func() bool { return len(in.processes()) == 0 })
 }
 
 func (in *instance) testAbort() {

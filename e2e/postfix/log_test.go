@@ -4,6 +4,8 @@ import (
 	"os"
 	"regexp"
 	"strings"
+
+	"github.com/brood-project/brood/internal/await"
 )
 
 // mark is the present end of the log, to look for what comes after.
@@ -30,7 +32,7 @@ func (in *instance) await(mark int64, expression string) []string {
 	in.Helper()
 	pattern := regexp.MustCompile(`(?m)^.*` + expression + `.*$`)
 	var found []string
-	in.until("the log to say "+expression, func() bool {
+	await.That(in, "the log to say "+expression, func() bool {
 		found = pattern.FindStringSubmatch(in.since(mark))
 		return found != nil
 	})

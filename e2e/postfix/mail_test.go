@@ -18,6 +18,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/brood-project/brood/internal/await"
 )
 
 func randomPort() int { return rand.IntN(15000) }
@@ -90,7 +92,7 @@ func (s *sink) start(options ...string) *sink {
 		<-over
 	}
 	s.in.Cleanup(s.stop)
-	s.in.until("smtp-sink to listen", func() bool { return listening(address(s.port)) })
+	await.That(s.in, "smtp-sink to listen", func() bool { return listening(address(s.port)) })
 	return s
 }
 
@@ -130,8 +132,8 @@ func glob(t *testing.T, pattern string) []string {
 // and asserts that there are neither more nor two for one recipient.
 func (in *instance) exactlyOnce(want int, arrived func() []string) {
 	in.Helper()
-	in.until(fmt.Sprint(want, " messages to arrive"), func() bool { return len(arrived()) >= want })
-	in.until("the queue to be empty", in.queueIsEmpty)
+	await.That(in, fmt.Sprint(want, " messages to arrive"), func() bool { return len(arrived()) >= want })
+	await.That(in, "the queue to be empty", in.queueIsEmpty)
 	files := arrived()
 	seen := in.byRecipient(files)
 	if len(files) != want || len(seen) != want {
@@ -198,7 +200,7 @@ func (in *instance) hurried() {
 	in.Helper()
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
-	in.until("the queue to be empty", func() bool {
+	await.That(in, "the queue to be empty", func() bool {
 		select {
 		case <-tick.C:
 			_, _ = in.try("postkick", "-c", in.conf, "public", "qmgr", "AI")

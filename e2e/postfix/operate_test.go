@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/brood-project/brood/internal/await"
 	"github.com/brood-project/brood/internal/control"
 	"github.com/brood-project/brood/internal/scoreboard"
 )
@@ -26,7 +27,7 @@ func (in *instance) operator() *control.Client {
 
 // limit is a context that no request of a test may outlive.
 func (in *instance) limit() context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), await.Patience)
 	in.Cleanup(cancel)
 	return ctx
 }
@@ -92,7 +93,7 @@ func TestOperatorDrains(t *testing.T) {
 		var last scoreboard.Progress
 		c := in.operator()
 		go func() {
-			raw, err := c.Stream(in.limit(), control.Request{Do: control.VerbDrain, Deadline: int64(patience)}, func(raw json.RawMessage) error {
+			raw, err := c.Stream(in.limit(), control.Request{Do: control.VerbDrain, Deadline: int64(await.Patience)}, func(raw json.RawMessage) error {
 				var p scoreboard.Progress
 				err := json.Unmarshal(raw, &p)
 				lines <- p
@@ -108,7 +109,7 @@ func TestOperatorDrains(t *testing.T) {
 			if len(p.Left) == 0 || p.Deadline == 0 {
 				t.Errorf("%+v", p)
 			}
-		case <-time.After(patience):
+		case <-time.After(await.Patience):
 			t.Fatal("nothing is told of the drain")
 		}
 		in.await(from, `drain, asked for by uid 0`)
@@ -120,14 +121,14 @@ func TestOperatorDrains(t *testing.T) {
 		select {
 		case err := <-end:
 			must(t, err)
-		case <-time.After(patience):
+		case <-time.After(await.Patience):
 			t.Fatal("the drain does not end")
 		}
 		if !last.Done || len(last.CutOff) > 0 {
 			t.Errorf("%+v", last)
 		}
 		in.await(from, `terminating on signal 15`)
-		in.until("the master to be gone", func() bool { return !alive(pid) })
+		await.That(in, "the master to be gone", func() bool { return !alive(pid) })
 		files, err := filepath.Glob(in.queue + "/pid/*.sock")
 		if must(t, err); len(files) > 0 {
 			t.Errorf("it has left %q", files)
@@ -163,10 +164,10 @@ func TestControlSocket(t *testing.T) {
 		for _, process := range in.processes() {
 			_ = syscall.Kill(process.pid, syscall.SIGKILL)
 		}
-		in.until("all to be gone", func() bool { return len(in.processes()) == 0 })
+		await.That(in, "all to be gone", func() bool { return len(in.processes()) == 0 })
 		in.start()
 		must(t, in.operator().Do(in.limit(), control.Request{Do: control.VerbPicture}, &p))
 		in.postfix("stop")
-		in.until("the socket to be gone", func() bool { _, err := os.Lstat(path); return os.IsNotExist(err) })
+		await.That(in, "the socket to be gone", func() bool { _, err := os.Lstat(path); return os.IsNotExist(err) })
 	}, brood)
 }

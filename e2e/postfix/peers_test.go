@@ -18,6 +18,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/brood-project/brood/internal/await"
 )
 
 // dialFrom opens a session from another loopback address, so that a server
@@ -28,7 +30,7 @@ func dialFrom(t *testing.T, source, addr string) *dialog {
 	c, err := dialer.Dial("tcp", addr)
 	must(t, err)
 	t.Cleanup(func() { _ = c.Close() })
-	must(t, c.SetDeadline(time.Now().Add(patience)))
+	must(t, c.SetDeadline(time.Now().Add(await.Patience)))
 	return &dialog{t: t, raw: c, Conn: textproto.NewConn(c)}
 }
 

@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/brood-project/brood/internal/await"
 )
 
 // Five reloads while mail pours in cost no message and no connection.
@@ -22,7 +24,7 @@ func TestReloadUnderLoad(t *testing.T) {
 		const messages, reloads = 1000, 5
 		load := in.flood("user@relay.test", messages, 20)
 		for i := range reloads {
-			in.until("mail to pour in", func() bool { return len(sink.messages()) >= i*messages/(reloads+1) })
+			await.That(in, "mail to pour in", func() bool { return len(sink.messages()) >= i*messages/(reloads+1) })
 			in.reload()
 		}
 		load.wait()
@@ -46,14 +48,14 @@ func TestReloadChangesServices(t *testing.T) {
 		in.row(other, "n - y - - smtpd -o smtpd_banner=one")
 		in.write()
 		in.reload()
-		in.until("the new service", func() bool { return listening(addr) })
+		await.That(in, "the new service", func() bool { return listening(addr) })
 		first := dialFrom(t, "127.0.0.1", addr)
 		first.greets("one")
 
 		in.row(other, "n - y - - smtpd -o smtpd_banner=two")
 		in.write()
 		in.reload()
-		in.until("the new arguments", func() bool {
+		await.That(in, "the new arguments", func() bool {
 			d := dialFrom(t, "127.0.0.1", addr)
 			defer d.Close()
 			_, text, err := d.ReadResponse(220)
@@ -64,7 +66,7 @@ func TestReloadChangesServices(t *testing.T) {
 		in.drop(other)
 		in.write()
 		in.reload()
-		in.until("the service to be gone", func() bool { return !listening(addr) })
+		await.That(in, "the service to be gone", func() bool { return !listening(addr) })
 		dial(t, address(in.smtp)).say(221, "QUIT")
 	}, both()...)
 }
@@ -106,7 +108,7 @@ func TestFailedReload(t *testing.T) {
 				mend()
 				in.write()
 				in.reload()
-				in.until("the new service", func() bool { return listening(address(port)) })
+				await.That(in, "the new service", func() bool { return listening(address(port)) })
 				session.say(250, "NOOP")
 				session.say(221, "QUIT")
 			})
@@ -217,10 +219,10 @@ func (in *instance) applies(interfaces string, open, shut []string) {
 	in.reload()
 	at := func(host string) string { return net.JoinHostPort(host, strconv.Itoa(in.smtp)) }
 	for _, host := range open {
-		in.until(host+" to be open with inet_interfaces = "+interfaces, func() bool { return greeted(in.T, at(host)) })
+		await.That(in, host+" to be open with inet_interfaces = "+interfaces, func() bool { return greeted(in.T, at(host)) })
 	}
 	for _, host := range shut {
-		in.until(host+" to be shut with inet_interfaces = "+interfaces, func() bool { return !listening(at(host)) })
+		await.That(in, host+" to be shut with inet_interfaces = "+interfaces, func() bool { return !listening(at(host)) })
 	}
 }
 
@@ -265,7 +267,7 @@ func greeted(t *testing.T, addr string) bool {
 		return false
 	}
 	defer c.Close()
-	must(t, c.SetDeadline(time.Now().Add(patience)))
+	must(t, c.SetDeadline(time.Now().Add(await.Patience)))
 	_, _, err = textproto.NewConn(c).ReadResponse(220)
 	return err == nil
 }
@@ -283,7 +285,7 @@ func TestReloadInterfacesUnderLoad(t *testing.T) {
 		const messages = 500
 		load := in.flood("user@relay.test", messages, 10)
 		for i, interfaces := range []string{"127.0.0.1, " + two, "127.0.0.1", two + ", 127.0.0.1", "127.0.0.1"} {
-			in.until("mail to pour in", func() bool { return len(sink.messages()) >= i*messages/5 })
+			await.That(in, "mail to pour in", func() bool { return len(sink.messages()) >= i*messages/5 })
 			in.set("inet_interfaces", interfaces)
 			in.reload()
 		}

@@ -3,6 +3,8 @@ package postfix
 import (
 	"strings"
 	"testing"
+
+	"github.com/brood-project/brood/internal/await"
 )
 
 // An administrator puts our master into the place of Debian's while that one
@@ -31,8 +33,8 @@ func TestUpgradeAndBack(t *testing.T) {
 		}
 		sink.start()
 		in.postfix("flush")
-		in.until("the message at the sink", func() bool { return len(sink.messages()) == i+1 })
-		in.until("the queue to be empty", in.queueIsEmpty)
+		await.That(in, "the message at the sink", func() bool { return len(sink.messages()) == i+1 })
+		await.That(in, "the queue to be empty", in.queueIsEmpty)
 		sink.stop()
 		in.reload()
 		dial(t, address(in.smtp)).say(221, "QUIT")

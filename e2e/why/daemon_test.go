@@ -19,11 +19,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/brood-project/brood/internal/await"
 	"github.com/brood-project/brood/internal/scoreboard"
 )
-
-// patience bounds every wait.
-const patience = 60 * time.Second
 
 var rewrite = flag.Bool("rewrite", false, "write the golden files anew")
 
@@ -129,7 +127,7 @@ func (d *daemon) stop() {
 	for range 2 {
 		_ = d.cmd.Process.Signal(syscall.SIGTERM)
 	}
-	late := time.AfterFunc(patience, func() { _ = d.cmd.Process.Kill() })
+	late := time.AfterFunc(await.Patience, func() { _ = d.cmd.Process.Kill() })
 	defer late.Stop()
 	if err := d.cmd.Wait(); err != nil {
 		d.Errorf("broodd: %v; its log:\n%s", err, d.said())
@@ -183,15 +181,13 @@ func (d *daemon) picture(service string) *scoreboard.Picture {
 	return p
 }
 
-// eventually polls what tells of itself in no other way.
+// eventually is await.That, with what an operator sees as the evidence.
 func (d *daemon) eventually(what string, ok func() bool) {
 	d.Helper()
-	for deadline := time.Now().Add(patience); !ok(); time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			out, _ := d.brood("status")
-			d.Fatalf("waited in vain: %s\n%s", what, out)
-		}
-	}
+	await.That(d, what, ok, func() string {
+		out, _ := d.brood("status")
+		return out
+	})
 }
 
 // becomes waits until a service looks like that.
@@ -222,7 +218,7 @@ func failed(words bool) func(*scoreboard.Service, *scoreboard.Picture) bool {
 // connect is a client that stays until the test ends.
 func (d *daemon) connect(port int) net.Conn {
 	d.Helper()
-	c, err := net.DialTimeout("tcp", fmt.Sprintf("127.0.0.1:%d", port), patience)
+	c, err := net.DialTimeout("tcp", fmt.Sprintf("127.0.0.1:%d", port), await.Patience)
 	must(d, err)
 	d.Cleanup(func() { c.Close() })
 	return c
