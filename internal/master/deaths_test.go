@@ -1,6 +1,7 @@
 package master
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/signal"
@@ -377,4 +378,47 @@ func TestTheFirstWorkersAreTimed(t *testing.T) {
 		Limit: 1, Min: 1, Ready: true, StartTimeout: 100 * pool.Millisecond, MaxAge: 3600 * pool.Second, Throttle: 600 * pool.Second,
 	})))
 	w.scored("s", "it is ended", func(sv *scoreboard.Service) bool { return sv.Counts.Deaths.Killed == 1 })
+}
+
+// TestAWholePoolDiesWithoutLooks at the queue, each of which is a walk over all
+// sockets of the machine: only an end that may be a failure wants one, and the
+// first failure holds back births.
+func TestAWholePoolDiesWithoutLooks(t *testing.T) {
+	const workers = 12
+	for _, c := range []struct {
+		name  string
+		life  pool.Duration // that counts as a success
+		looks int
+	}{{"grown", 1, 0}, {"young", 3600 * pool.Second, 1}} {
+		t.Run(c.name, func(t *testing.T) {
+			policy := pool.Policy{
+				Limit: workers, Min: workers, Ramp: workers, Opaque: true, Wait: pool.Second,
+				Backoff: pool.Backoff{First: 3600 * pool.Second, Stable: c.life},
+			}
+			w := startNative(t, planOf(nativeOf(t, "web", "silent", plan.ProtocolNone, policy)))
+			w.eventually("all are there", func() bool { return w.view("web").Available == workers })
+			w.call(func() {
+				for pid := range w.m.children {
+					w.m.kill(pid, syscall.SIGKILL)
+				}
+			})
+			w.scored("web", "all have died", func(sv *scoreboard.Service) bool { return sv.Counts.Deaths.Crashed == workers })
+			entries, err := w.m.Recorder(context.Background(), "web")
+			if err != nil {
+				t.Fatal(err)
+			}
+			looks, deaths := 0, 0
+			for _, e := range entries {
+				switch {
+				case strings.Contains(e.What, "at its sockets"):
+					looks++
+				case strings.Contains(e.What, "ended: killed"):
+					deaths++
+				}
+			}
+			if looks > c.looks || deaths != workers {
+				t.Errorf("%d looks for %d deaths, want %d for %d", looks, deaths, c.looks, workers)
+			}
+		})
+	}
 }

@@ -183,7 +183,8 @@ func (m *Master) reap() {
 		// What it said before it died comes before its death.
 		m.readStatus(w.service)
 		m.readNotify()
-		if w.service.plan.Policy.Opaque {
+		died := pool.Event{Kind: pool.Died, PID: w.pid, Code: exitCode(d.Status), Unloaded: d.Failed != nil}
+		if w.service.pool.Doubtful(m.now(), &died) {
 			m.lookAfter(w)
 		}
 		m.mourn(w, &d)
@@ -192,7 +193,7 @@ func (m *Master) reap() {
 			m.logNotLoaded(w.service, d.Failed)
 		}
 		m.dying = w
-		m.step(w.service, pool.Event{Kind: pool.Died, PID: w.pid, Code: exitCode(d.Status), Unloaded: d.Failed != nil})
+		m.step(w.service, died)
 		m.dying, m.words = nil, nil
 		w.forget()
 	}

@@ -15,10 +15,23 @@ type fails struct {
 	probeAt  Time // by then it is well even if nobody has heard of it
 }
 
-// failed tells whether an end counts as a failure: nobody asked for it, and
-// the child would not fare better when it is born again. One that is born for a
-// single client may have failed because of that client, unless it never ran.
+// failed tells whether an end counts as a failure.
 func (p *Pool) failed(c *child, ev *Event) bool {
+	switch {
+	case !p.suspect(c, ev):
+		return false
+	case p.policy.Single || ev.Code != 0:
+		return true
+	}
+	p.fails.fruitless++
+	return p.fails.fruitless >= fruitlessMost
+}
+
+// suspect tells whether an end may be a failure: nobody asked for it, and the
+// child would not fare better when it is born again. One that is born for a
+// single client may have failed because of that client, unless it never ran. A
+// normal end of one so young that nobody has heard of it is one only among many.
+func (p *Pool) suspect(c *child, ev *Event) bool {
 	b := &p.policy.Backoff
 	switch {
 	case p.ended() || c.phase >= stopping:
@@ -29,13 +42,19 @@ func (p *Pool) failed(c *child, ev *Event) bool {
 		return false
 	case b.First > 0 && b.stable() > 0 && p.age(c) >= b.stable():
 		return false
-	case ev.Code != 0:
-		return true
-	case b.First > 0 && !c.heard && p.age(c) < cradleSpan:
-		p.fails.fruitless++
-		return p.fails.fruitless >= fruitlessMost
 	}
-	return false
+	return ev.Code != 0 || b.First > 0 && !c.heard && p.age(c) < cradleSpan
+}
+
+// Doubtful tells whether Died, which is about to be told, may be held against the
+// pool, and a Looked before it could show that the child has served. Before any
+// other a look is of no use: that of a whole pool, of which the first failure
+// holds back births, needs one. Ages are those of the last step, so that it errs
+// towards a look.
+func (p *Pool) Doubtful(now Time, died *Event) bool {
+	c := p.children[died.PID]
+	held := p.fails.gaveUp || p.throttledTo != 0 && !due(p.throttledTo, now)
+	return c != nil && p.opaque() && !held && !died.Unloaded && p.suspect(c, died)
 }
 
 // ran has a child of a Single pool be well: its program could be executed, and
