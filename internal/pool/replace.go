@@ -76,17 +76,25 @@ func (p *Pool) replaceAll() {
 	}
 }
 
-// disown has a child be nobody's successor any more.
-func (p *Pool) disown(c *child) {
+// part ends that a child is to succeed another, and returns that one; nil if
+// there is none.
+func (p *Pool) part(c *child) *child {
 	old := c.ancestor
 	if old == nil {
-		return
+		return nil
 	}
 	c.ancestor, old.heir = nil, nil
 	if c.isIn(byHeir) {
 		p.dequeue(start, c)
 	}
-	p.missTurn(old)
+	return old
+}
+
+// disown has a child be nobody's successor any more.
+func (p *Pool) disown(c *child) {
+	if old := p.part(c); old != nil {
+		p.missTurn(old)
+	}
 }
 
 // replace begins with those whose turn it is.
@@ -103,12 +111,10 @@ func (p *Pool) replace() {
 // turn begins to replace one child; false if nobody can be replaced now.
 func (p *Pool) turn(c *child) bool {
 	free := !p.opaque() && c.state == available
+	// It is not missed where another is free, and known to be well.
+	missed := !free || p.available-p.unheard <= max(1, p.policy.Spare) || p.staying-p.turns.now <= p.policy.Min
 	switch {
-	case free && p.available-p.unheard > max(1, p.policy.Spare) && p.staying-p.turns.now > p.policy.Min:
-		// It is not missed: another is free, and known to be well.
-		p.beginTurn(c)
-		p.leaveReplaced(c)
-	case p.full() || p.allowed() && !p.canTake():
+	case !missed || p.full() || p.allowed() && !p.canTake():
 		p.beginTurn(c)
 		p.leaveReplaced(c)
 	case p.allowed() && len(p.births) < p.policy.ramp():
@@ -143,19 +149,13 @@ func (p *Pool) leaveReplaced(c *child) {
 // succeed has the ancestor of a child that is well leave, or, where the child
 // leaves itself, wait for another turn.
 func (p *Pool) succeed(c *child) {
-	old := c.ancestor
-	if old == nil {
+	if !c.state.stays() {
+		p.disown(c)
 		return
 	}
-	c.ancestor, old.heir = nil, nil
-	if c.isIn(byHeir) {
-		p.dequeue(start, c)
-	}
-	if c.state.stays() {
+	if old := p.part(c); old != nil {
 		p.leaveReplaced(old)
-		return
 	}
-	p.missTurn(old)
 }
 
 // missTurn has a child that nobody succeeds wait for another turn.
@@ -174,11 +174,7 @@ func (p *Pool) endTurn(c *child) {
 		p.turns.now--
 	}
 	if c.heir != nil {
-		c.heir.ancestor = nil
-		if c.heir.isIn(byHeir) {
-			p.dequeue(start, c.heir)
-		}
-		c.heir = nil
+		p.part(c.heir)
 	}
-	p.succeed(c)
+	p.disown(c)
 }

@@ -22,7 +22,7 @@ func (p *Pool) retire(c *child) {
 	}
 	c.phase = retiring
 	p.setState(c, leaving)
-	p.succeed(c) // nobody is succeeded by one who leaves
+	p.disown(c) // nobody is succeeded by one who leaves
 	if c.born {
 		p.askToLeave(c)
 	}

@@ -49,7 +49,7 @@ func (p *Pool) leaves(c *child) {
 	}
 	c.byItself = true
 	p.setState(c, leaving)
-	p.succeed(c)
+	p.disown(c)
 	if p.policy.managed() {
 		c.phase = retiring
 		p.enqueue(byDrain, c, p.now)
