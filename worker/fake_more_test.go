@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/brood-project/brood/internal/await"
 	"github.com/brood-project/brood/masterproto"
 )
 
@@ -25,7 +26,7 @@ func TestHTTPServerReportsPerConnection(t *testing.T) {
 	transport := &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) {
 		return net.Dial("unix", f.path)
 	}}
-	web := &http.Client{Transport: transport, Timeout: patience}
+	web := &http.Client{Transport: transport, Timeout: await.Patience}
 	get := func() {
 		t.Helper()
 		answer, err := web.Get("http://worker/")
@@ -62,7 +63,7 @@ func TestPassReceivesDescriptorAndAttributes(t *testing.T) {
 		_, err = io.WriteString(sender, attributes)
 		must(t, err)
 		must(t, sender.CloseWrite())
-		must(t, sender.SetReadDeadline(time.Now().Add(patience)))
+		must(t, sender.SetReadDeadline(time.Now().Add(await.Patience)))
 		if _, err := sender.Read(make([]byte, 1)); err != io.EOF {
 			t.Fatalf("the sender is not released: %v", err)
 		}
@@ -207,7 +208,7 @@ func TestSystemdProtocol(t *testing.T) {
 	defer notify.Close()
 	want := func(text string) {
 		t.Helper()
-		must(t, notify.SetReadDeadline(time.Now().Add(patience)))
+		must(t, notify.SetReadDeadline(time.Now().Add(await.Patience)))
 		buf := make([]byte, 1000)
 		n, err := notify.Read(buf)
 		must(t, err)
@@ -278,25 +279,17 @@ func TestStandaloneServes(t *testing.T) {
 			t.Errorf("SIGTERM: %v", err)
 		}
 	}()
-	awaitSocket(t, path)
+	var err error
+	await.That(t, "the worker listens", func() bool {
+		var conn net.Conn
+		if conn, err = net.Dial("unix", path); err == nil {
+			conn.Close()
+		}
+		return err == nil
+	}, func() string { return err.Error() })
 	k := dial(t, "unix", path)
 	k.greet()
 	k.bye()
-}
-
-// awaitSocket waits until somebody listens; there is no event for it.
-func awaitSocket(t *testing.T, path string) {
-	t.Helper()
-	for deadline := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
-		conn, err := net.Dial("unix", path)
-		if err == nil {
-			conn.Close()
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatal(err)
-		}
-	}
 }
 
 func TestFatalErrorIsOneLine(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/brood-project/brood/internal/await"
 	"github.com/brood-project/brood/masterproto"
 )
 
@@ -122,7 +123,7 @@ func (f *fake) birth(program, transport string, more ...string) *child {
 // wantState waits for the next record.
 func (c *child) wantState(want masterproto.State) {
 	c.t.Helper()
-	got, err := c.record(patience)
+	got, err := c.record(await.Patience)
 	if err != nil {
 		c.t.Fatalf("no record, want %v: %v", want, err)
 	}
@@ -156,7 +157,7 @@ func (c *child) wantGone() {
 		if !ws.Exited() || ws.ExitStatus() != 0 {
 			c.t.Fatalf("wait status %#x, want exit status 0", ws)
 		}
-	case <-time.After(patience):
+	case <-time.After(await.Patience):
 		c.t.Fatal("the worker is still alive, want exit status 0")
 	}
 }
@@ -201,7 +202,7 @@ func TestMaxIdleEndsAnIdleWorkerOnly(t *testing.T) {
 	if _, err := k.in.ReadByte(); !os.IsTimeout(err) {
 		t.Fatalf("a client in service lost its worker: %v", err)
 	}
-	must(t, k.conn.SetReadDeadline(time.Now().Add(patience)))
+	must(t, k.conn.SetReadDeadline(time.Now().Add(await.Patience)))
 	k.bye()
 	busy.wantState(masterproto.Available)
 	busy.wantGone()
@@ -297,7 +298,7 @@ func TestDatagramIsServedAndAnswered(t *testing.T) {
 	conn, err := net.DialUnix("unixgram", me, &net.UnixAddr{Net: "unixgram", Name: f.path})
 	must(t, err)
 	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(patience))
+	conn.SetDeadline(time.Now().Add(await.Patience))
 	for i := range 2 {
 		fmt.Fprintf(conn, "%d", i)
 		buf := make([]byte, 100)

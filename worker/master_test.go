@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/brood-project/brood/internal/await"
 )
 
 // masterVariable names the environment variable that says which master to test
@@ -99,24 +101,7 @@ func (m *instance) start() {
 			m.t.Logf("output: %s\nlog: %s", m.out.String(), log)
 		}
 	})
-	m.awaitLog("daemon started")
-}
-
-// awaitLog waits for a line that other processes write to the log file; there
-// is no event for it.
-func (m *instance) awaitLog(text string) string {
-	m.t.Helper()
-	for deadline := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
-		log, err := os.ReadFile(m.path("log"))
-		for line := range strings.Lines(string(log)) {
-			if strings.Contains(line, text) {
-				return line
-			}
-		}
-		if time.Now().After(deadline) {
-			m.t.Fatalf("no line with %q in the log: %v", text, err)
-		}
-	}
+	await.Line(m.t, m.path("log"), "daemon started")
 }
 
 // private dials a service of the private directory.
@@ -186,7 +171,7 @@ func (m *instance) wearsOut(t *testing.T) {
 		if n > 3 {
 			t.Errorf("worker %d served %d clients", pid, n)
 		}
-		if line := m.awaitLog(fmt.Sprintf("postfix/single[%d]: ready", pid)); !strings.Contains(line, "service=127.0.0.1:") {
+		if line := await.Line(t, m.path("log"), fmt.Sprintf("postfix/single[%d]: ready", pid)); !strings.Contains(line, "service=127.0.0.1:") {
 			t.Errorf("log line %q", line)
 		}
 	}
@@ -212,16 +197,14 @@ func (m *instance) acceptLock(t *testing.T) {
 	f, err := os.OpenFile(m.path("queue/pid/unix.locked"), os.O_RDWR, 0)
 	must(t, err)
 	defer f.Close()
-	for deadline := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
+	await.That(t, "the idle worker holds the lock", func() bool {
 		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 		if err == unix.EWOULDBLOCK {
-			return
+			return true
 		}
 		must(t, unix.Flock(int(f.Fd()), unix.LOCK_UN))
-		if time.Now().After(deadline) {
-			t.Fatal("the idle worker does not hold the lock")
-		}
-	}
+		return false
+	})
 }
 
 func (m *instance) confinement(t *testing.T) {
@@ -243,7 +226,7 @@ func (m *instance) confinement(t *testing.T) {
 		}
 		k.bye()
 		// Logging works on from inside.
-		m.awaitLog(fmt.Sprintf("postfix/single[%d]: ready", pid))
+		await.Line(t, m.path("log"), fmt.Sprintf("postfix/single[%d]: ready", pid))
 	}
 }
 
@@ -277,9 +260,9 @@ func (m *instance) pass(t *testing.T) {
 	ours.bye()
 }
 
-func (m *instance) wakeUp(*testing.T) {
-	m.awaitLog(`woken by "W" over unix`)
-	m.awaitLog(`woken by "W" over fifo`)
+func (m *instance) wakeUp(t *testing.T) {
+	await.Line(t, m.path("log"), `woken by "W" over unix`)
+	await.Line(t, m.path("log"), `woken by "W" over fifo`)
 }
 
 func (m *instance) datagram(t *testing.T) {
@@ -289,7 +272,7 @@ func (m *instance) datagram(t *testing.T) {
 	defer conn.Close()
 	// The worker answers as the mail owner.
 	must(t, os.Chmod(me.Name, 0o666))
-	conn.SetDeadline(time.Now().Add(patience))
+	conn.SetDeadline(time.Now().Add(await.Patience))
 	fmt.Fprint(conn, "hello")
 	buf := make([]byte, 100)
 	n, err := conn.Read(buf)
@@ -301,8 +284,8 @@ func (m *instance) datagram(t *testing.T) {
 
 func (m *instance) fatal(t *testing.T) {
 	dial(t, "unix", m.path("queue/private/broken"))
-	m.awaitLog("]: fatal: cannot open table: no?such file")
-	m.awaitLog("broken: bad command startup -- throttling")
+	await.Line(t, m.path("log"), "]: fatal: cannot open table: no?such file")
+	await.Line(t, m.path("log"), "broken: bad command startup -- throttling")
 }
 
 // reload: an idle worker leaves when the master renews its status channel, a

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/brood-project/brood/internal/await"
 	"github.com/brood-project/brood/worker"
 )
 
@@ -126,16 +127,14 @@ type client struct {
 	in   *bufio.Reader
 }
 
-const patience = 20 * time.Second
-
 func dial(t *testing.T, network, address string) *client {
 	t.Helper()
-	conn, err := net.DialTimeout(network, address, patience)
+	conn, err := net.DialTimeout(network, address, await.Patience)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	conn.SetDeadline(time.Now().Add(patience))
+	conn.SetDeadline(time.Now().Add(await.Patience))
 	return &client{t: t, conn: conn, in: bufio.NewReader(conn)}
 }
 

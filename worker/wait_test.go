@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/brood-project/brood/internal/await"
 )
 
 // sleeper is a waiter on a thread of its own that waits when it is told to and
@@ -56,16 +58,12 @@ func startSleeper(t *testing.T, listener int, woken chan<- *sleeper) *sleeper {
 func (s *sleeper) awaitAsleep(t *testing.T) {
 	t.Helper()
 	path := fmt.Sprintf("/proc/self/task/%d/syscall", s.tid)
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
-		text, err := os.ReadFile(path)
+	var text []byte
+	await.That(t, fmt.Sprintf("thread %d waits", s.tid), func() (waits bool) {
+		text, _ = os.ReadFile(path)
 		fields := strings.Fields(string(text))
-		if err == nil && len(fields) > 1 && fields[1] == fmt.Sprintf("%#x", s.open) {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("thread %d does not wait: %s %v", s.tid, text, err)
-		}
-	}
+		return len(fields) > 1 && fields[1] == fmt.Sprintf("%#x", s.open)
+	}, func() string { return "its system call: " + string(text) })
 }
 
 // TestOneClientWakesOneWaiter and always the same, as long as it is asleep
