@@ -36,10 +36,11 @@ func (in *inspection) addresses() {
 	}
 }
 
-// addressPort is an address as messages have it: the port last.
-var addressPort = regexp.MustCompile(`(?:[0-9a-fA-F.]+|\[[0-9a-fA-F:.]*\]|//|\*|localhost)?:(\d{1,5})\b`)
+// addressPort is an address as messages have it, or a port that is called one;
+// neither the time of day nor a place in a program, such as net.js:1463:16.
+var addressPort = regexp.MustCompile(`(?:(?:\d+(?:\.\d+){3}|\[[0-9a-fA-F:.]*\]|::|//|\*|\blocalhost|^|[\s("'=]):|\bport\b[ :=]+|', )(\d{1,5})\b`)
 
-// portsIn are the ports that a text names behind addresses.
+// portsIn are the ports that a text names.
 func portsIn(text string) []uint16 {
 	var all []uint16
 	for _, m := range addressPort.FindAllStringSubmatch(text, -1) {

@@ -194,8 +194,15 @@ func TestPortsIn(t *testing.T) {
 		"cannot bind 127.0.0.1:8080: address already in use": "[8080]",
 		"listen tcp [::1]:443: bind: address already in use": "[443]",
 		"listen tcp :80: bind":                               "[80]",
-		"at 10:59 it failed":                                 "[59]",
+		"at 10:59 it failed":                                 "[]",
 		"nothing":                                            "[]",
+		// As Postfix, nginx, gunicorn, node and Go say it.
+		"fatal: bind 0.0.0.0 port 25: Address already in use":                                                          "[25]",
+		"nginx: [emerg] bind() to [::]:80 failed (98: Address already in use)":                                         "[80]",
+		"[2026-11-22 18:11:03 +0000] [9861] [ERROR] Connection in use: ('127.0.0.1', 44749)":                           "[44749]",
+		"Error: listen EADDRINUSE: address already in use :::8080\n    at listenInCluster (node:net:1965:12)":          "[8080]",
+		"    at Server.listen (node:net:2067:7)\n    at Object.<anonymous> (/srv/server.js:12:3)\n  port: 8080":        "[8080]",
+		"2026/11/22 18:11:03 listen tcp 127.0.0.1:8080: bind: address already in use\nmain.go:12 +0x1d\nexit status 1": "[8080]",
 	} {
 		if got := fmt.Sprint(portsIn(text)); got != want {
 			t.Errorf("%s: %s, want %s", text, got, want)
