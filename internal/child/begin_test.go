@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/brood-project/brood/internal/await"
 )
 
 // barrier is a pipe that stalled births read from until it is opened.
@@ -44,7 +46,7 @@ func TestStalledBirths(t *testing.T) {
 		began := time.Now()
 		runtime.GC()
 		t.Logf("a collection beside %d stalled births took %v", stalled, time.Since(began))
-		until(t, func() bool { begun, settled := Tidy(); return begun == settled })
+		await.That(t, "the children have their own descriptors", func() bool { begun, settled := Tidy(); return begun == settled })
 		if pad.free != 1<<slotCount-1 {
 			t.Errorf("slots %b are free beside stalled births, want all", pad.free)
 		}
@@ -89,7 +91,7 @@ func TestStartedIsLeftToWait(t *testing.T) {
 	if err := Signal(pid, syscall.SIGTERM); err != nil {
 		t.Errorf("the id of the unburied is lost: %v", err)
 	}
-	d := await(t, pid)
+	d := bury(t, pid)
 	if d.PID != pid || !d.Status.Exited() || d.Status.ExitStatus() != 0 {
 		t.Errorf("death %+v", d)
 	}
@@ -154,7 +156,7 @@ func TestPassedMayBeClosed(t *testing.T) {
 		s.Path, s.Args = "/bin/echo", []string{"echo", "x"}
 		s.Files = []int{0, int(w.Fd()), 2, s.Files[3]}
 		begin(t, s)
-		until(t, func() bool { begun, settled := Tidy(); return begun == settled })
+		await.That(t, "the children have their own descriptors", func() bool { begun, settled := Tidy(); return begun == settled })
 		_ = w.Close()
 		gate.open()
 		buf := make([]byte, 9)
@@ -186,7 +188,7 @@ func TestSignalGroup(t *testing.T) {
 	if err := SignalGroup(pid, syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	if d := await(t, pid); d.Status.Signal() != syscall.SIGTERM {
+	if d := bury(t, pid); d.Status.Signal() != syscall.SIGTERM {
 		t.Errorf("death %+v", d)
 	}
 	// The pipe ends when the last of the group has.
@@ -203,7 +205,7 @@ func TestSignalAll(t *testing.T) {
 	}
 	SignalAll(syscall.SIGTERM)
 	for _, pid := range pids {
-		if d := await(t, pid); d.Status.Signal() != syscall.SIGTERM {
+		if d := bury(t, pid); d.Status.Signal() != syscall.SIGTERM {
 			t.Errorf("death %+v, want one by TERM", d)
 		}
 	}

@@ -69,7 +69,7 @@ func benchStart(b *testing.B, path string) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		await(b, pid)
+		bury(b, pid)
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -107,14 +106,14 @@ func output(t testing.TB, make func(out int) *Spec) (string, int) {
 	if _, err := r.WriteTo(&b); err != nil {
 		t.Fatal(err)
 	}
-	if d := await(t, pid); d.Status.ExitStatus() != 0 {
+	if d := bury(t, pid); d.Status.ExitStatus() != 0 {
 		t.Fatalf("child ended with status %#x; it wrote:\n%s", d.Status, b.String())
 	}
 	return b.String(), pid
 }
 
-// await buries a process that was given birth by Start.
-func await(t testing.TB, pid int) Death {
+// bury waits for a process that was given birth by Start.
+func bury(t testing.TB, pid int) Death {
 	t.Helper()
 	d, err := Wait(pid)
 	if err != nil || d.Stranger {
@@ -160,18 +159,6 @@ func begin(t testing.TB, s *Spec) int {
 		t.Fatal(err)
 	}
 	return pid
-}
-
-// until waits for what no event tells.
-func until(t *testing.T, condition func() bool) {
-	t.Helper()
-	tick := time.NewTicker(time.Millisecond)
-	defer tick.Stop()
-	for deadline := time.Now().Add(20 * time.Second); !condition(); <-tick.C {
-		if time.Now().After(deadline) {
-			t.Fatal("it does not come to pass")
-		}
-	}
 }
 
 // field is what follows name at the start of a line.

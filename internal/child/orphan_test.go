@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/brood-project/brood/internal/await"
 )
 
 func init() { roles["dying"] = dying }
@@ -66,7 +68,7 @@ func TestDeathSignal(t *testing.T) {
 	}
 	_ = w.Close()
 	_ = cmd.Wait() // it kills itself
-	_ = r.SetReadDeadline(time.Now().Add(20 * time.Second))
+	_ = r.SetReadDeadline(time.Now().Add(await.Patience))
 	said, err := io.ReadAll(r)
 	if err != nil {
 		t.Errorf("the child lives on: %v", err)

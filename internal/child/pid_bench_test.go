@@ -18,7 +18,7 @@ func BenchmarkPID(b *testing.B) {
 				if err != nil {
 					b.Fatal(err)
 				}
-				await(b, pid)
+				bury(b, pid)
 			}
 		})
 	}
@@ -31,7 +31,7 @@ func BenchmarkPID(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			await(b, pid)
+			bury(b, pid)
 		}
 	})
 }
