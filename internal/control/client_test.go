@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/brood-project/brood/internal/await"
 )
 
 func contains(err error, words string) bool {
@@ -48,7 +50,7 @@ func TestCannotDial(t *testing.T) {
 		"/datagrams":                    {"that is not brood's socket; name the right one", true},
 		"/" + strings.Repeat("x", 1000): {"and that of a socket has 1 to 107", true},
 	} {
-		_, err := Dial(within(t, patience), dir+path)
+		_, err := Dial(within(t, await.Patience), dir+path)
 		if !contains(err, "cannot reach brood at "+dir+path+": ") || !contains(err, test.words) || errors.Is(err, ErrNotRunning) == test.running {
 			t.Errorf("%s: %v", path, err)
 		}
@@ -73,7 +75,7 @@ func TestFullQueue(t *testing.T) {
 	}
 	dialed := make(chan error, 1)
 	go func() {
-		c, err := Dial(within(t, patience), path)
+		c, err := Dial(within(t, await.Patience), path)
 		if err == nil {
 			c.Close()
 		}
@@ -121,7 +123,7 @@ func TestStrangeServers(t *testing.T) {
 			}
 		}()
 		var into struct{}
-		err = client(t, path).Do(within(t, patience), Request{Do: VerbPicture}, &into)
+		err = client(t, path).Do(within(t, await.Patience), Request{Do: VerbPicture}, &into)
 		listener.Close()
 		if !contains(err, test.words) {
 			t.Errorf("%s: %v", test.name, err)
@@ -141,7 +143,7 @@ func TestCancel(t *testing.T) {
 		close(ended)
 		return nil, ctx.Err()
 	}}})
-	ctx, cancel := context.WithCancel(within(t, patience))
+	ctx, cancel := context.WithCancel(within(t, await.Patience))
 	c := client(t, path)
 	go func() {
 		<-begun
@@ -153,7 +155,7 @@ func TestCancel(t *testing.T) {
 	c.Close()
 	select {
 	case <-ended:
-	case <-time.After(patience):
+	case <-time.After(await.Patience):
 		t.Fatal("the handler goes on")
 	}
 }

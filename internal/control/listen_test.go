@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/brood-project/brood/internal/await"
 )
 
 // TestListen: what is in the way is replaced when it is dead, and named
@@ -25,7 +27,7 @@ func TestListen(t *testing.T) {
 	if info, err := os.Stat(path); err != nil || info.Mode() != os.ModeSocket|0o666 {
 		t.Errorf("%v, %v", info.Mode(), err)
 	}
-	if err := client(t, path).Do(within(t, patience), Request{Do: VerbHello}, nil); err != nil {
+	if err := client(t, path).Do(within(t, await.Patience), Request{Do: VerbHello}, nil); err != nil {
 		t.Error(err)
 	}
 	fails := func(path, words string) {
@@ -40,7 +42,7 @@ func TestListen(t *testing.T) {
 	}
 	fails(path, "another brood answers there; stop it, or use another path")
 	// Nothing has happened to the living one.
-	if err := client(t, path).Do(within(t, patience), Request{Do: VerbHello}, nil); err != nil {
+	if err := client(t, path).Do(within(t, await.Patience), Request{Do: VerbHello}, nil); err != nil {
 		t.Error(err)
 	}
 	if err := os.WriteFile(dir+"/file", []byte("precious"), 0o600); err != nil {
@@ -73,7 +75,7 @@ func TestCloseLeavesOthers(t *testing.T) {
 	}
 	start(t, path, Options{}, &handler{})
 	first.Close()
-	if err := client(t, path).Do(within(t, patience), Request{Do: VerbHello}, nil); err != nil {
+	if err := client(t, path).Do(within(t, await.Patience), Request{Do: VerbHello}, nil); err != nil {
 		t.Error(err)
 	}
 }
@@ -86,7 +88,7 @@ func TestRenew(t *testing.T) {
 	before := client(t, path)
 	asks := func(c *Client) {
 		t.Helper()
-		if err := c.Do(within(t, patience), Request{Do: VerbHello}, nil); err != nil {
+		if err := c.Do(within(t, await.Patience), Request{Do: VerbHello}, nil); err != nil {
 			t.Error(err)
 		}
 	}

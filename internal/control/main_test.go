@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -10,11 +11,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/brood-project/brood/internal/await"
 	"github.com/brood-project/brood/internal/scoreboard"
 )
-
-// patience is how long a test waits for what must happen.
-const patience = 30 * time.Second
 
 // noLinger has a child under the race detector end at once.
 const noLinger = "GORACE=atexit_sleep_ms=0"
@@ -158,22 +157,19 @@ func countDescriptors() int {
 	return n
 }
 
-// eventually waits for what no event tells.
+// eventually is await.That, with what the process has and does as the evidence.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for end := time.Now().Add(patience); !ok(); time.Sleep(2 * time.Millisecond) {
-		if time.Now().After(end) {
-			buf := make([]byte, 1<<16)
-			t.Fatalf("not so after %s: %s; %d goroutines, %d sockets\n%s", patience, what,
-				runtime.NumGoroutine(), countDescriptors(), buf[:runtime.Stack(buf, true)])
-		}
-	}
+	await.That(t, what, ok, func() string {
+		buf := make([]byte, 1<<16)
+		return fmt.Sprintf("%d goroutines, %d sockets\n%s", runtime.NumGoroutine(), countDescriptors(), buf[:runtime.Stack(buf, true)])
+	})
 }
 
 // client connects, and hangs up at the end of the test.
 func client(t *testing.T, path string) *Client {
 	t.Helper()
-	c, err := Dial(within(t, patience), path)
+	c, err := Dial(within(t, await.Patience), path)
 	if err != nil {
 		t.Fatal(err)
 	}

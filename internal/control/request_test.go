@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 	"unicode/utf8"
+
+	"github.com/brood-project/brood/internal/await"
 )
 
 // TestRefusals: what is wrong is said so that it can be mended.
@@ -81,7 +83,7 @@ func TestTenThousandMalformed(t *testing.T) {
 			conn = nil
 		}
 	}
-	if err := client(t, path).Do(within(t, patience), Request{Do: VerbHello}, nil); err != nil {
+	if err := client(t, path).Do(within(t, await.Patience), Request{Do: VerbHello}, nil); err != nil {
 		t.Fatalf("after all that: %v", err)
 	}
 }
@@ -215,7 +217,7 @@ func TestHalfRequests(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer c.Close()
-		err = c.Do(within(t, patience), Request{Do: VerbHello}, nil)
+		err = c.Do(within(t, await.Patience), Request{Do: VerbHello}, nil)
 		if err != nil && codeOf(err) != TooMany {
 			t.Fatal(err)
 		}
@@ -234,7 +236,7 @@ func TestSlowRequests(t *testing.T) {
 				if _, err := conn.Write([]byte(bit)); err != nil {
 					return
 				}
-				time.Sleep(50 * time.Millisecond) // this is what the client does, and nothing waits for it
+				<-time.After(50 * time.Millisecond) // this is what the client does, and nothing waits for it
 			}
 		}()
 		conn.hear("the request was not complete within 300ms")

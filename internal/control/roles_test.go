@@ -18,6 +18,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/brood-project/brood/internal/await"
 	"github.com/brood-project/brood/internal/scoreboard"
 )
 
@@ -234,7 +235,7 @@ func TestOthers(t *testing.T) {
 		if r.OK != (code == "") || r.Error != nil && (r.Error.Code != code || r.Error.Text != "uid 65534 may not ask this brood anything") {
 			t.Errorf("others have the role %s: %+v, %v", role, r, r.Error)
 		}
-		if err := client(t, path).Do(within(t, patience), Request{Do: VerbStop}, nil); err != nil {
+		if err := client(t, path).Do(within(t, await.Patience), Request{Do: VerbStop}, nil); err != nil {
 			t.Errorf("root, when others have the role %s: %v", role, err)
 		}
 	}
@@ -298,11 +299,11 @@ func TestTooMany(t *testing.T) {
 		t.Errorf("the readers' places are all taken: %+v, %v", r, r.Error)
 	}
 	for range 12 {
-		if err := client(t, path).Do(within(t, patience), Request{Do: VerbHello}, nil); err != nil {
+		if err := client(t, path).Do(within(t, await.Patience), Request{Do: VerbHello}, nil); err != nil {
 			t.Fatalf("root: %v", err)
 		}
 	}
-	if err := client(t, path).Do(within(t, patience), Request{Do: VerbHello}, nil); codeOf(err) != TooMany {
+	if err := client(t, path).Do(within(t, await.Patience), Request{Do: VerbHello}, nil); codeOf(err) != TooMany {
 		t.Errorf("all places are taken: %v", err)
 	}
 	greedy.leave()
@@ -312,6 +313,6 @@ func TestTooMany(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer c.Close()
-		return c.Do(within(t, patience), Request{Do: VerbHello}, nil) == nil
+		return c.Do(within(t, await.Patience), Request{Do: VerbHello}, nil) == nil
 	})
 }

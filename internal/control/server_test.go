@@ -14,12 +14,13 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/brood-project/brood/internal/await"
 	"github.com/brood-project/brood/internal/scoreboard"
 )
 
 func TestAnswers(t *testing.T) {
 	path := serve(t, Options{Brood: "1.2.3"}, &handler{})
-	c, ctx := client(t, path), within(t, patience)
+	c, ctx := client(t, path), within(t, await.Patience)
 
 	var hello Hello
 	if err := c.Do(ctx, Request{Do: VerbHello}, &hello); err != nil {
@@ -42,7 +43,7 @@ func TestAnswers(t *testing.T) {
 }
 
 func TestErrors(t *testing.T) {
-	c, ctx := client(t, serve(t, Options{}, &handler{})), within(t, patience)
+	c, ctx := client(t, serve(t, Options{}, &handler{})), within(t, await.Patience)
 	for _, test := range []struct {
 		req  Request
 		code Code
@@ -68,7 +69,7 @@ func TestErrors(t *testing.T) {
 }
 
 func TestStream(t *testing.T) {
-	c, ctx := client(t, serve(t, Options{}, &handler{})), within(t, patience)
+	c, ctx := client(t, serve(t, Options{}, &handler{})), within(t, await.Patience)
 	var seen []uint64
 	each := func(data json.RawMessage) error {
 		var e scoreboard.Event
@@ -123,7 +124,7 @@ func TestHangUp(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
-	case <-time.After(patience):
+	case <-time.After(await.Patience):
 		t.Fatal("the handler does not know that its client has gone")
 	}
 
@@ -141,7 +142,7 @@ func TestCloseEndsAll(t *testing.T) {
 		err := send(1)
 		<-ctx.Done()
 		return nil, errors.Join(err, ctx.Err())
-	}}}, func(s *Server) { s.times.farewell = patience })
+	}}}, func(s *Server) { s.times.farewell = await.Patience })
 	follower, idle, waiter := dialRaw(t, path), dialRaw(t, path), dialRaw(t, path)
 	waiter.say(`{"v":1,"do":"reload"}` + "\n")
 	waiter.hear(`"data":1`)
@@ -151,7 +152,7 @@ func TestCloseEndsAll(t *testing.T) {
 	follower.hear(`"more":true`)
 	began := time.Now()
 	s.Close()
-	if took := time.Since(began); took > patience/2 {
+	if took := time.Since(began); took > await.Patience/2 {
 		t.Errorf("Close took %s", took)
 	}
 	follower.hear(`{"v":1,"ok":true}`)
@@ -180,7 +181,7 @@ func dialRaw(t *testing.T, path string) *raw {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	conn.SetDeadline(time.Now().Add(patience))
+	conn.SetDeadline(time.Now().Add(await.Patience))
 	return &raw{conn, t, bufio.NewReader(conn)}
 }
 

@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/brood-project/brood/internal/await"
 )
 
 func init() { parts["serve-short"] = serveShort }
@@ -198,7 +200,7 @@ func TestNoDescriptorFree(t *testing.T) {
 	}
 	d.askMany()
 	eventually(t, "the descriptor of the last client is the reserve, a copy of the listener", func() bool { return d.twice() == 1 })
-	err := d.ask(within(t, patience), Request{Do: VerbEvents, Follow: true})
+	err := d.ask(within(t, await.Patience), Request{Do: VerbEvents, Follow: true})
 	if codeOf(err) != Unavailable {
 		t.Errorf("follow would keep the last descriptor: %v", err)
 	}
@@ -211,7 +213,7 @@ func TestNoDescriptorFree(t *testing.T) {
 		dialRaw(t, d.path)
 	}
 	began := time.Now()
-	if err := d.ask(within(t, patience), Request{Do: VerbHello}); err != nil {
+	if err := d.ask(within(t, await.Patience), Request{Do: VerbHello}); err != nil {
 		t.Fatal(err)
 	}
 	took := time.Since(began)
@@ -235,7 +237,7 @@ func (d *daemon) askMany() {
 	for range 10 {
 		group.Go(func() {
 			for range 10 {
-				if err := d.ask(within(d.t, patience), Request{Do: VerbPicture}); err != nil {
+				if err := d.ask(within(d.t, await.Patience), Request{Do: VerbPicture}); err != nil {
 					d.t.Errorf("without a free descriptor: %v", err)
 				}
 			}
@@ -309,14 +311,14 @@ func TestRest(t *testing.T) {
 	d := startDaemon(t)
 	for _, word := range []string{"nothing", "fill"} {
 		d.tell(word)
-		if err := d.ask(within(t, patience), Request{Do: VerbHello}); err != nil {
+		if err := d.ask(within(t, await.Patience), Request{Do: VerbHello}); err != nil {
 			t.Fatal(err)
 		}
 		// The runtime's own threads go to sleep one after the other.
 		least := 1 << 30
 		eventually(t, "at rest after "+word, func() bool {
 			before := d.turns()
-			time.Sleep(time.Second) // the span that is measured
+			<-time.After(time.Second) // the span that is measured
 			least = min(least, d.turns()-before)
 			return least == 0
 		})
@@ -338,17 +340,17 @@ func TestStopped(t *testing.T) {
 		!contains(err, fmt.Sprintf("let it go on with kill -CONT %d", d.pid)) {
 		t.Errorf("stopped: %v", err)
 	}
-	if again := c.Do(within(t, patience), Request{Do: VerbHello}, nil); again != err {
+	if again := c.Do(within(t, await.Patience), Request{Do: VerbHello}, nil); again != err {
 		t.Errorf("a client that is of no more use: %v", again)
 	}
 	if err := d.process.Signal(syscall.SIGCONT); err != nil {
 		t.Fatal(err)
 	}
 	c = client(t, d.path)
-	if err := c.Do(within(t, patience), Request{Do: VerbHello}, nil); err != nil {
+	if err := c.Do(within(t, await.Patience), Request{Do: VerbHello}, nil); err != nil {
 		t.Errorf("continued: %v", err)
 	}
-	err = c.follow(within(t, patience), func() { d.process.Kill() })
+	err = c.follow(within(t, await.Patience), func() { d.process.Kill() })
 	if !contains(err, "before it answered: unexpected EOF") && !contains(err, "connection reset") {
 		t.Errorf("killed: %v", err)
 	}

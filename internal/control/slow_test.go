@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/brood-project/brood/internal/await"
 )
 
 // TestStalledReaders: who does not read is dropped after its time, meanwhile one
@@ -34,10 +36,10 @@ func TestStalledReaders(t *testing.T) {
 	others := client(t, path)
 	for start := time.Now(); len(ended) == 0; {
 		began := time.Now()
-		if began.Sub(start) > patience {
+		if began.Sub(start) > await.Patience {
 			t.Fatal("who does not read is waited for for ever")
 		}
-		if err := others.Do(within(t, patience), Request{Do: VerbPicture}, nil); err != nil {
+		if err := others.Do(within(t, await.Patience), Request{Do: VerbPicture}, nil); err != nil {
 			t.Fatal(err)
 		}
 		if took := time.Since(began); took > 2*time.Second {
@@ -85,7 +87,7 @@ func TestCloseDoesNotWaitForReaders(t *testing.T) {
 	<-begun
 	began := time.Now()
 	s.Close()
-	if took := time.Since(began); took > patience/2 {
+	if took := time.Since(began); took > await.Patience/2 {
 		t.Errorf("Close took %s", took)
 	}
 	eventually(t, "the reader is given up", func() bool {
@@ -102,7 +104,7 @@ func TestLargeAnswer(t *testing.T) {
 		return value, nil
 	}}})
 	var got string
-	if err := client(t, path).Do(within(t, patience), Request{Do: VerbPicture}, &got); err != nil || got != value {
+	if err := client(t, path).Do(within(t, await.Patience), Request{Do: VerbPicture}, &got); err != nil || got != value {
 		t.Errorf("%d bytes of %d, %v", len(got), len(value), err)
 	}
 }
