@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -152,7 +153,7 @@ func (d *fakeDaemon) accept(fd int) (answer, error) {
 }
 
 // receiveDescriptor reads from the newest client what a client of a "pass"
-// service sends, and then from the descriptor that came with it.
+// service sends; N is the descriptor that came with it.
 func (d *fakeDaemon) receiveDescriptor() (answer, error) {
 	c := d.clients[len(d.clients)-1]
 	if err := waitReadable(c); err != nil {
@@ -171,7 +172,7 @@ func (d *fakeDaemon) receiveDescriptor() (answer, error) {
 	if err != nil || len(fds) != 1 {
 		return answer{}, fmt.Errorf("%d descriptors passed: %w", len(fds), err)
 	}
-	return readWhenReady(fds[0], 16)
+	return answer{N: fds[0]}, nil
 }
 
 // writeWithoutSIGPIPE reports EPIPE as an error. Go's runtime would turn
@@ -181,7 +182,7 @@ func writeWithoutSIGPIPE(fd int, data []byte) (int, error) {
 }
 
 // flood writes data count times as fast as the other side takes it, never more
-// than a record at once.
+// than a record at once, and returns when the other side has read the last one.
 func flood(fd int, data []byte, count int) (answer, error) {
 	pieces := slices.Collect(slices.Chunk(data, recordSize))
 	for sent := 0; sent < count*len(pieces); {
@@ -198,12 +199,28 @@ func flood(fd int, data []byte, count int) (answer, error) {
 			return answer{N: sent}, err
 		}
 	}
-	return answer{N: count}, nil
+	return answer{N: count}, waitTaken(fd)
+}
+
+// waitTaken waits until the other side of a socket has read what was written.
+// No event tells that.
+func waitTaken(fd int) error {
+	for deadline := time.Now().Add(pollLimitMillis * time.Millisecond); ; time.Sleep(time.Millisecond) {
+		unread, err := unix.IoctlGetInt(fd, unix.SIOCOUTQ)
+		switch {
+		case err != nil:
+			return err
+		case unread == 0:
+			return nil
+		case time.Now().After(deadline):
+			return fmt.Errorf("descriptor %d: %d bytes are still unread after %d ms", fd, unread, pollLimitMillis)
+		}
+	}
 }
 
 // pollLimitMillis bounds every wait inside a fake daemon, so that a broken
 // expectation is told as such and not as a hang.
-const pollLimitMillis = 15_000
+const pollLimitMillis = 30_000
 
 func waitReadable(fd int) error {
 	for {

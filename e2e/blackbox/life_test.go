@@ -67,9 +67,7 @@ func managerNeverAccepts(t *testing.T, m master) {
 	before := len(descriptorsOf(in.run.pid))
 	in.dialAt("tcp", address)
 	in.barrier()
-	if waiting := tcpWaiting(t, address); waiting != 2 {
-		t.Errorf("%d clients in the accept queue, not 2", waiting)
-	}
+	await.That(t, "both clients are in the accept queue", func() bool { return tcpWaiting(t, address) == 2 })
 	if after := len(descriptorsOf(in.run.pid)); after != before {
 		t.Errorf("the master went from %d to %d descriptors", before, after)
 	}
@@ -177,39 +175,62 @@ func idleExit(t *testing.T, m master) {
 }
 
 // crashOf starts a service of one child, has it die without a use, and returns
-// the instance while the service is throttled.
-func crashOf(t *testing.T, m master, die func(c *child)) (*instance, *child) {
-	in := newInstance(t, m)
+// the instance while the service is throttled for crashThrottle.
+func crashOf(t *testing.T, m master, die func(c *child)) (in *instance, c *child, before time.Time) {
+	in = newInstance(t, m)
+	in.set(fmt.Sprintf("service_throttle_time = %d", int(crashThrottle.Seconds())))
 	in.service("svc unix - - n - 1 fake")
 	in.start()
 	in.dial("svc")
-	c := in.child("svc")
+	c = in.child("svc")
+	before = time.Now()
 	die(c)
-	return in, c
+	return in, c, before
 }
 
-func crashThrottles(t *testing.T, m master) {
-	in, c := crashOf(t, m, func(c *child) { c.exit(42) })
-	program := in.path("lib", fakeCommand)
-	in.log.want(t, fmt.Sprintf("warning: process %s pid %d exit status 42", program, c.PID))
-	died := time.Now()
-	in.log.wait(t, "^warning: "+program+": bad command startup -- throttling")
-	in.noBirth() // the client still waits
-	in.child("svc").take()
-	// The stock master counts whole seconds of the clock: of one, all may be
-	// missing. That a throttle lasts is main/time-units' to show.
-	if age := time.Since(died); m.ours() && age < 900*time.Millisecond {
-		t.Errorf("the next birth came after %v, before service_throttle_time = 1s was over", age)
+const crashThrottle = 3 * time.Second
+
+// afterThrottle is the next child of a service whose throttle has begun after a
+// moment: nobody was born for the client that waits until the throttle was over.
+func (in *instance) afterThrottle(service string, before time.Time, throttle time.Duration) *child {
+	in.t.Helper()
+	met := in.births
+	c := in.child(service)
+	in.notWithin(before, throttle)
+	if g := c.generation(); g != met+1 {
+		in.t.Errorf("%d children were born during the throttle", g-met-1)
+	}
+	return c
+}
+
+// notWithin asserts that a span has passed since a moment that lies before its
+// beginning; then a machine that is slow makes it longer and never shorter. The
+// stock master counts whole seconds of the clock: up to one of them is missing.
+func (in *instance) notWithin(before time.Time, span time.Duration) {
+	in.t.Helper()
+	age := time.Since(before)
+	if !in.m.ours() {
+		span -= time.Second
+	}
+	if age < span {
+		in.t.Errorf("that took %v, want %v and more", age, span)
 	}
 }
 
+func crashThrottles(t *testing.T, m master) {
+	in, c, before := crashOf(t, m, func(c *child) { c.exit(42) })
+	program := in.path("lib", fakeCommand)
+	in.log.want(t, fmt.Sprintf("warning: process %s pid %d exit status 42", program, c.PID))
+	in.log.wait(t, "^warning: "+program+": bad command startup -- throttling")
+	in.afterThrottle("svc", before, crashThrottle).take()
+}
+
 func signalThrottles(t *testing.T, m master) {
-	in, c := crashOf(t, m, func(c *child) { c.raise(syscall.SIGKILL) })
+	in, c, before := crashOf(t, m, func(c *child) { c.raise(syscall.SIGKILL) })
 	program := in.path("lib", fakeCommand)
 	in.log.want(t, fmt.Sprintf("warning: process %s pid %d killed by signal 9", program, c.PID))
 	in.log.wait(t, "^warning: "+program+": bad command startup -- throttling")
-	in.noBirth()
-	in.child("svc").take()
+	in.afterThrottle("svc", before, crashThrottle).take()
 }
 
 func crashAfterUse(t *testing.T, m master) {
@@ -238,7 +259,7 @@ func crashAfterUse(t *testing.T, m master) {
 }
 
 func takenIsNoUse(t *testing.T, m master) {
-	in, _ := crashOf(t, m, func(c *child) { c.take(); c.exit(1) })
+	in, _, _ := crashOf(t, m, func(c *child) { c.take(); c.exit(1) })
 	in.log.wait(t, "bad command startup -- throttling")
 }
 
@@ -253,11 +274,10 @@ func missingProgram(t *testing.T, m master) {
 }
 
 func throttledSocketOpen(t *testing.T, m master) {
-	in, _ := crashOf(t, m, func(c *child) { c.exit(1) })
+	in, _, before := crashOf(t, m, func(c *child) { c.exit(1) })
 	in.log.wait(t, "bad command startup -- throttling")
 	conn := in.dial("svc")
-	in.noBirth()
-	c := in.child("svc")
+	c := in.afterThrottle("svc", before, crashThrottle)
 	c.accept() // the client of the one that died
 	c.accept()
 	line, err := bufio.NewReader(conn).ReadString('\n')

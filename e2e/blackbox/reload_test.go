@@ -8,6 +8,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 var reloadRows = []row{
@@ -203,11 +204,12 @@ func reloadThrottled(t *testing.T, m master) {
 	in.service("svc unix - - n - 1 fake")
 	in.start()
 	in.dial("svc")
-	in.child("svc").exit(1)
+	c := in.child("svc")
+	before := time.Now()
+	c.exit(1)
 	in.log.wait(t, "bad command startup -- throttling")
 	in.reload()
-	in.noBirth()
-	in.child("svc").take()
+	in.afterThrottle("svc", before, 3*time.Second).take()
 }
 
 func reloadWakeup(t *testing.T, m master) {
