@@ -103,16 +103,9 @@ func (m *Master) gaveUp(s *service) {
 func (m *Master) shut(s *service) {
 	s.shut = true
 	m.deafen(s)
-	change, errs := m.sockets.Prepare(m.openEndpoints())
-	if len(errs) > 0 {
+	if errs := m.openAgain(); len(errs) > 0 {
 		m.logCannotShut(s, errs[0])
-		return
 	}
-	retired, err := change.CommitAndKeep()
-	if err != nil {
-		m.log.Error(err.Error())
-	}
-	m.retire(retired)
 }
 
 // openEndpoints are those that are open, or to be opened.

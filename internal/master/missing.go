@@ -100,14 +100,10 @@ func (m *Master) listenMissing() {
 			continue
 		}
 		s.missing = false
-		change, errs := m.sockets.Prepare(m.openEndpoints())
-		if len(errs) > 0 {
+		if errs := m.openAgain(); len(errs) > 0 {
 			s.missing = true
 			left[p.Key] = errs[0]
 			continue
-		}
-		if _, err := change.CommitAndKeep(); err != nil {
-			m.log.Error(err.Error())
 		}
 		m.listenAt(s)
 		m.begin(s)

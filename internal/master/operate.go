@@ -234,13 +234,9 @@ func (m *Master) Reset(ctx context.Context, by By, name string) error {
 func (m *Master) listenNow(s *service) error {
 	missing, shut := s.missing, s.shut
 	s.missing, s.shut = false, false
-	change, errs := m.sockets.Prepare(m.openEndpoints())
-	if len(errs) > 0 {
+	if errs := m.openAgain(); len(errs) > 0 {
 		s.missing, s.shut = missing, shut
 		return m.placed(m.plan, errs)
-	}
-	if _, err := change.CommitAndKeep(); err != nil {
-		m.log.Error(err.Error())
 	}
 	m.keepListening(s)
 	if missing {

@@ -177,10 +177,19 @@ func birthOf(s *plan.Service) (plan.Service, plan.Wishes) {
 func (m *Master) reopen(s *service) {
 	m.logListenerShut(s)
 	m.journal.add(event{kind: eventReopened, at: m.now(), name: s.plan.Name, of: s.plan})
+	if errs := m.openAgain(); len(errs) > 0 {
+		m.logReopenFailed(m.placed(m.plan, errs))
+	}
+}
+
+// openAgain brings the sockets to what shall be open now: it opens what is not, or
+// what clients cannot find any more, and closes what shall not be open. Services
+// that lose a socket by that go on with its successor; one that had none is the
+// caller's. After an error nothing has changed.
+func (m *Master) openAgain() []error {
 	change, errs := m.sockets.Prepare(m.openEndpoints())
 	if len(errs) > 0 {
-		m.logReopenFailed(m.placed(m.plan, errs))
-		return
+		return errs
 	}
 	retired, err := change.CommitAndKeep()
 	if err != nil {
@@ -192,6 +201,7 @@ func (m *Master) reopen(s *service) {
 		}
 	}
 	m.retire(retired)
+	return nil
 }
 
 // keepListening goes on with other sockets as after a reload.
