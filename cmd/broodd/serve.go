@@ -76,6 +76,7 @@ func serve(path string) int {
 		return exitFailed
 	}
 	child.ReserveThreads(threadsReserved)
+	child.Yield()
 	debug.SetGCPercent(master.GarbagePercent)
 	config, ds := native.Load(path, native.Options{System: native.OS()})
 	if len(ds) > 0 {

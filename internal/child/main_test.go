@@ -21,6 +21,9 @@ var roles = map[string]func(){
 	"crowded":   crowded,
 	"subreaper": subreaper,
 	"filtered":  filtered,
+	"policies":  policies,
+	"yielding":  yielding,
+	"all yield": allYield,
 }
 
 func TestMain(m *testing.M) {

@@ -71,6 +71,7 @@ func (c *cradle) compile(s *Spec, m means) error {
 	c.files(m)
 	c.resetSignals(m, s.IgnoreSIGPIPE)
 	c.group(s)
+	c.schedule()
 	c.limits(s)
 	c.credential(s.Credential)
 	c.surroundings(s)

@@ -104,6 +104,7 @@ func (d *daemon) serve() error {
 		return err
 	}
 	child.ReserveThreads(threadsReserved)
+	child.Yield()
 	m, err := master.New(d.options())
 	if err != nil {
 		return err
