@@ -14,6 +14,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/brood-project/brood/internal/await"
 )
 
 // stock is a scratch instance of Debian's Postfix whose own master logs.
@@ -161,12 +163,12 @@ func TestFileAsStock(t *testing.T) {
 	file, mine := filepath.Join(s.dir, "maillog"), filepath.Join(s.dir, "ours")
 	appendMainCf(t, s, "maillog_file = "+file+"\nmaillog_file_prefixes = /\n")
 	_, pid := s.start(t, s.etc)
-	theirs := waitForLine(t, file)
+	theirs := content(t, file)
 	h := NewPostlog(filepath.Join(s.dir, "nobody"), mine, "mx.example.org", "scratch/master")
 	defer h.Close()
 	_, text, _ := strings.Cut(strings.TrimSuffix(theirs, "\n"), "]: ")
 	must(t, h.Handle(context.Background(), slog.NewRecord(time.Now(), Info, text, 0)))
-	sameLine(t, fileStamp, theirs, pid, waitForLine(t, mine))
+	sameLine(t, fileStamp, theirs, pid, content(t, mine))
 }
 
 func appendMainCf(t *testing.T, s *stock, text string) {
@@ -178,15 +180,11 @@ func appendMainCf(t *testing.T, s *stock, text string) {
 	must(t, os.Chtimes(path, time.Time{}, time.Now().Add(-time.Hour)))
 }
 
-// waitForLine reads a file once it holds a line.
-func waitForLine(t *testing.T, path string) string {
+// content is what a file holds once it has a line.
+func content(t *testing.T, path string) string {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {
-		if b, err := os.ReadFile(path); err == nil && bytes.HasSuffix(b, []byte("\n")) {
-			return string(b)
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
-	t.Fatal("no line in", path)
-	return ""
+	await.Line(t, path, "")
+	b, err := os.ReadFile(path)
+	must(t, err)
+	return string(b)
 }

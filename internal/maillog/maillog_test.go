@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/brood-project/brood/internal/await"
 )
 
 // listener is a syslog daemon of our own.
@@ -28,11 +30,11 @@ func listenAt(t *testing.T, path string) *listener {
 	return &listener{conn: c}
 }
 
-// next is the next line, which must come in ten seconds.
+// next is the next line.
 func (l *listener) next(t *testing.T) string {
 	t.Helper()
 	buf := make([]byte, 8192)
-	_ = l.conn.SetReadDeadline(time.Now().Add(10 * time.Second))
+	_ = l.conn.SetReadDeadline(time.Now().Add(await.Patience))
 	n, err := l.conn.Read(buf)
 	if err != nil {
 		t.Fatal(err)

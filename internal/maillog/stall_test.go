@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/brood-project/brood/internal/await"
 )
 
 // asStdout puts a descriptor in the place of the standard output.
@@ -73,7 +75,7 @@ func TestStdoutThatNobodyReads(t *testing.T) {
 				if err != nil || p.Pending() != 1 {
 					t.Errorf("%d lines wait, %v", p.Pending(), err)
 				}
-			case <-time.After(10 * time.Second):
+			case <-time.After(await.Patience):
 				reader.Close()
 				t.Fatal("the caller waits as well")
 			}
@@ -102,7 +104,7 @@ func TestLastWordsOfNoFile(t *testing.T) {
 		select {
 		case words := <-done:
 			return words
-		case <-time.After(10 * time.Second):
+		case <-time.After(await.Patience):
 			t.Fatalf("it waits for %s", file)
 			return ""
 		}
@@ -123,7 +125,7 @@ func TestLastWordsOfNoFile(t *testing.T) {
 		t.Errorf("found %s", words)
 	}
 	buf := make([]byte, 100)
-	_ = f.SetReadDeadline(time.Now().Add(10 * time.Second))
+	_ = f.SetReadDeadline(time.Now().Add(await.Patience))
 	if n, err := f.Read(buf); string(buf[:n]) != line {
 		t.Errorf("its reader got %q, %v", buf[:n], err)
 	}

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/brood-project/brood/internal/await"
 	"github.com/brood-project/brood/internal/plan"
 )
 
@@ -110,7 +111,7 @@ func TestUnreadable(t *testing.T) {
 			if err == nil {
 				t.Errorf("%s was read", path)
 			}
-		case <-time.After(20 * time.Second):
+		case <-time.After(await.Patience):
 			t.Fatalf("%s keeps its reader waiting", path)
 		}
 	}

@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/brood-project/brood/internal/await"
 	"github.com/brood-project/brood/internal/plan"
 )
 
@@ -80,15 +81,12 @@ func file(t *testing.T, to plan.Output) (plan.Output, func(what string, ok func(
 	to.To = filepath.Join(t.TempDir(), "log")
 	return to, func(what string, ok func(string) bool) string {
 		t.Helper()
-		for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
-			b, _ := os.ReadFile(to.To)
-			if ok(string(b)) {
-				return string(b)
-			}
-			if time.Now().After(deadline) {
-				t.Fatalf("waited in vain: %s; the log:\n%s", what, b[:min(len(b), 4000)])
-			}
-		}
+		var b []byte
+		await.That(t, what, func() bool {
+			b, _ = os.ReadFile(to.To)
+			return ok(string(b))
+		}, func() string { return fmt.Sprintf("the log:\n%s", b[:min(len(b), 4000)]) })
+		return string(b)
 	}
 }
 
@@ -272,7 +270,7 @@ func TestAWorkerNeverWaits(t *testing.T) {
 		if !ok {
 			t.Error("the loss is not told")
 		}
-	case <-time.After(20 * time.Second):
+	case <-time.After(await.Patience):
 		t.Error("the loss is not told")
 	}
 }
@@ -291,11 +289,9 @@ func TestStreamsEnd(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.Close()
-	for deadline := time.Now().Add(20 * time.Second); descriptors(t) > before; time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("%d descriptors, %d before", descriptors(t), before)
-		}
-	}
+	await.That(t, fmt.Sprintf("no more than %d descriptors are open", before),
+		func() bool { return descriptors(t) <= before },
+		func() string { return fmt.Sprint("open: ", descriptors(t)) })
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if len(c.streams) != 0 {
@@ -318,7 +314,7 @@ func TestCloseWritesWhatWaits(t *testing.T) {
 	for i := range 1000 {
 		fmt.Fprintf(w, "line %d\n", i)
 	}
-	c.Close(20 * time.Second)
+	c.Close(await.Patience)
 	b, err := os.ReadFile(to.To)
 	if err != nil || !bytes.HasSuffix(b, []byte("line 999\n")) {
 		t.Errorf("%d bytes, %v", len(b), err)
@@ -380,7 +376,7 @@ func TestAFullDiskTearsNoLine(t *testing.T) {
 		t.Helper()
 		select {
 		case <-w.idle():
-		case <-time.After(20 * time.Second):
+		case <-time.After(await.Patience):
 			t.Fatal("it does not come to an end")
 		}
 	}
