@@ -208,11 +208,10 @@ func TestNoDescriptorFree(t *testing.T) {
 	one.say(strings.Repeat(`{"v":1,"do":"hello"}`+"\n", 2))
 	one.hear("admin")
 	one.hearEnd()
-	cpu := d.used()
+	cpu, began := d.used(), time.Now()
 	for range 3 {
 		dialRaw(t, d.path)
 	}
-	began := time.Now()
 	if err := d.ask(within(t, await.Patience), Request{Do: VerbHello}); err != nil {
 		t.Fatal(err)
 	}

@@ -34,17 +34,18 @@ func TestStalledReaders(t *testing.T) {
 		stalled[i].say(`{"v":1,"do":"events","follow":true}` + "\n")
 	}
 	others := client(t, path)
-	for start := time.Now(); len(ended) == 0; {
-		began := time.Now()
-		if began.Sub(start) > await.Patience {
+	beside := 0
+	for start := time.Now(); len(ended) == 0; beside++ {
+		if time.Since(start) > await.Patience {
 			t.Fatal("who does not read is waited for for ever")
 		}
 		if err := others.Do(within(t, await.Patience), Request{Do: VerbPicture}, nil); err != nil {
 			t.Fatal(err)
 		}
-		if took := time.Since(began); took > 2*time.Second {
-			t.Errorf("another client waited %s", took)
-		}
+	}
+	// The last one may have been answered after the first of those was dropped.
+	if beside < 2 {
+		t.Errorf("another client had %d answers beside those who do not read", beside)
 	}
 	for range readers {
 		if err := <-ended; !os.IsTimeout(err) {
