@@ -24,10 +24,11 @@ var deeds = []deed{
 first; the sockets stay open, and no client is refused.`,
 	},
 	{
-		control.VerbPause, "Have clients wait, and no worker take them",
-		`pause lets no more workers be born for each SERVICE, and none take a client that
-comes from now on. The sockets stay open, so clients wait in the kernel's queue
-until "brood resume". A paused service is not ready.`,
+		control.VerbPause, "Let no more workers be born",
+		`pause lets no more workers be born for each SERVICE until "brood resume", also
+over reloads. Those that live go on serving; clients for whom there is none wait
+in the kernel's queue, for the sockets stay open. A paused service is not ready.
+"brood drain" has all new clients wait.`,
 	},
 	{
 		control.VerbResume, "Let paused or drained services go on",

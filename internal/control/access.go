@@ -96,7 +96,7 @@ var rules = []rule{
 	},
 	{
 		do: VerbPause, role: Operate, all: Operate, about: aboutAny,
-		does:    "Has clients wait, and no worker born for them.",
+		does:    "Lets no more workers be born; those that live go on, and clients for whom there is none wait.",
 		answers: "`done`",
 	},
 	{

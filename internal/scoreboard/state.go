@@ -19,7 +19,7 @@ var States = []struct {
 	{"draining", "it takes no new client; workers finish those that they have", func(s *Service, p *Picture) bool { return s.Draining || p.Closing }},
 	{"missing", "its sockets could not be opened; brood tries again", func(s *Service, _ *Picture) bool { return s.Missing }},
 	{"gave-up", "too many births failed in a row; an operator has to act", func(s *Service, _ *Picture) bool { return s.GaveUp }},
-	{"paused", "an operator holds it; clients wait", func(s *Service, _ *Picture) bool { return s.Paused }},
+	{"paused", "an operator has no worker be born; those that live go on", func(s *Service, _ *Picture) bool { return s.Paused }},
 	{"throttled", "a birth failed; the next is not tried before a certain time", func(s *Service, p *Picture) bool { return s.ThrottledUntil > p.At }},
 	{"probing", "births failed; one is tried alone, to see whether things are better", func(s *Service, _ *Picture) bool { return s.Probing }},
 	{"broken", "the last birth failed, no worker lives; the next client is a try", func(s *Service, _ *Picture) bool { return s.Failures > 0 && s.able() == 0 && s.Starting == 0 }},

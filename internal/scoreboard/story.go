@@ -140,8 +140,12 @@ func (s *Service) byOrder(p *Picture, state State) cause {
 	case state == "leaving":
 		return cause{text: "it is gone from the configuration, and " + left + " finish what they have"}
 	case state == "paused":
+		then := "clients wait in the queue"
+		if s.Living() > 0 {
+			then = "no worker is born, and those that live go on"
+		}
 		return cause{
-			text: "an operator has paused it; clients wait in the queue",
+			text: "an operator has paused it; " + then,
 			do:   []string{"\"brood resume " + s.Title(p) + "\" lets it go on."},
 		}
 	case p.Closing:

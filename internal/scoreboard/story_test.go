@@ -226,6 +226,11 @@ var because = []struct {
 		says:    []string{"web is paused: an operator has paused it"},
 	},
 	{
+		name:    "paused-at-work",
+		service: func() Service { return Service{Paused: true, Busy: 2} },
+		says:    []string{"web is paused: an operator has paused it; no worker is born, and those that live go on"},
+	},
+	{
 		name: "hung",
 		service: func() Service {
 			return Service{Deaf: 2, Queue: 4, QueueAge: 3 * second, Workers: []Worker{{PID: 31, State: "deaf"}, {PID: 32, State: "deaf"}}}
