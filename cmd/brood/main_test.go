@@ -90,7 +90,7 @@ func params(pattern string) testscript.Params {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits":      exits,
-			"await":      await,
+			"await":      awaitFile,
 			"noprocess":  noProcess,
 			"columns":    columns,
 			"differ":     differ,

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/brood-project/brood/internal/await"
 )
 
 // The environment that tells the test binary to be one script's world.
@@ -48,7 +50,7 @@ func TestPostfixScripts(t *testing.T) {
 	for _, script := range scripts {
 		t.Run(strings.TrimSuffix(filepath.Base(script), ".txtar"), func(t *testing.T) {
 			t.Parallel()
-			inside := exec.Command("/proc/self/exe", "-test.run=^TestPostfixScripts$", "-test.v", fmt.Sprint("-test.timeout=", 5*patience))
+			inside := exec.Command("/proc/self/exe", "-test.run=^TestPostfixScripts$", "-test.v", fmt.Sprint("-test.timeout=", 5*await.Patience))
 			inside.Env = append(os.Environ(), insideBin+"="+bin, insideScript+"="+script, insideDir+"="+t.TempDir())
 			inside.SysProcAttr = &syscall.SysProcAttr{
 				Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NEWNET | syscall.CLONE_NEWIPC,

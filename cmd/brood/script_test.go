@@ -8,14 +8,12 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"github.com/rogpeppe/go-internal/testscript"
-)
 
-// patience bounds every wait of a script.
-const patience = 60 * time.Second
+	"github.com/brood-project/brood/internal/await"
+)
 
 // exits runs a command and wants a certain exit status: exits 2 brood nonsense.
 func exits(ts *testscript.TestScript, neg bool, args []string) {
@@ -37,12 +35,12 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// await waits until a file is there that matches a pattern.
-func await(ts *testscript.TestScript, neg bool, args []string) {
+// awaitFile waits until a file is there that matches a pattern.
+func awaitFile(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: await PATTERN")
 	}
-	until(ts, args[0], func() bool {
+	await.That(patient{ts}, args[0], func() bool {
 		found, err := filepath.Glob(ts.MkAbs(args[0]))
 		ts.Check(err)
 		return len(found) > 0
@@ -55,7 +53,9 @@ func noProcess(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: noprocess TEXT")
 	}
-	until(ts, "the processes to be gone", func() bool { return len(processes(args[0])) == 0 })
+	await.That(patient{ts}, "the processes are gone",
+		func() bool { return len(processes(args[0])) == 0 },
+		func() string { return strings.Join(processes(args[0]), "\n") })
 }
 
 func processes(text string) []string {
@@ -74,18 +74,11 @@ func processes(text string) []string {
 	return found
 }
 
-func until(ts *testscript.TestScript, what string, holds func() bool) {
-	deadline := time.After(patience)
-	again := time.NewTicker(5 * time.Millisecond)
-	defer again.Stop()
-	for !holds() {
-		select {
-		case <-again.C:
-		case <-deadline:
-			ts.Fatalf("waited in vain for %s", what)
-		}
-	}
-}
+// patient is a script that may wait.
+type patient struct{ *testscript.TestScript }
+
+// Helper has no meaning here: it is the script's line that is told.
+func (patient) Helper() {}
 
 // columns wants no line of a file to be longer than that.
 func columns(ts *testscript.TestScript, neg bool, args []string) {
