@@ -1,9 +1,7 @@
 package pool
 
 import (
-	"encoding/binary"
 	"slices"
-	"strings"
 	"testing"
 )
 
@@ -25,8 +23,8 @@ func TestNativeLives(t *testing.T) {
 		{"single", Policy{Limit: 2, Single: true, Busy: 9 * Second, Stop: stop, Backoff: Backoff{First: Second}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			states, lives := nativeAll(t, c.policy)
-			t.Logf("%d lives of up to %d events from %d different states", lives, nativeEvents, states)
+			steps, states, lives := liveAll(t, &referee{rules{policy: c.policy, limit: c.policy.Limit}}, nativeEvents)
+			t.Logf("%d lives of up to %d events, in %d steps from %d different states", lives, nativeEvents, steps, states)
 			if lives < 10_000 {
 				t.Errorf("only %d lives: the events have become fewer", lives)
 			}
@@ -34,68 +32,24 @@ func TestNativeLives(t *testing.T) {
 	}
 }
 
-// nativeLife is one pool, the rules, and how it came to that.
-type nativeLife struct {
-	pool  *Pool
-	gens  Generations
-	rules rules
-	now   Time
-	many  uint64
+// referee is the rules as a judge.
+type referee struct{ rules rules }
 
-	before *nativeLife
-	event  shortEvent
+func (f *referee) plan() Policy { return f.rules.policy }
+
+func (f *referee) clone() judge {
+	c := *f
+	c.rules.lives = slices.Clone(f.rules.lives)
+	return &c
 }
 
-func nativeAll(t *testing.T, policy Policy) (states int, lives uint64) {
-	first := &nativeLife{now: 1, many: 1, rules: rules{policy: policy, limit: policy.Limit}}
-	first.pool = New(policy, &first.gens)
-	first = first.next(t, shortEvent{Event: Event{Kind: Started}})
-	first.before = nil
-	generation := []*nativeLife{first}
-	for events := 1; events <= nativeEvents; events++ {
-		states += len(generation)
-		seen := make(map[string]*nativeLife)
-		var after []*nativeLife
-		for _, l := range generation {
-			for _, ev := range l.legal() {
-				next := l.next(t, ev)
-				lives += next.many
-				if events == nativeEvents {
-					continue
-				}
-				key := next.fingerprint()
-				if same := seen[key]; same != nil {
-					same.many += next.many
-					continue
-				}
-				seen[key] = next
-				after = append(after, next)
-			}
-		}
-		generation = after
-	}
-	return states, lives
-}
-
-func (l *nativeLife) next(t *testing.T, ev shortEvent) *nativeLife {
-	n := &nativeLife{now: l.now + Time(ev.after), gens: l.gens, rules: l.rules, many: l.many, before: l, event: ev}
-	n.rules.lives = slices.Clone(l.rules.lives)
-	n.pool = l.pool.clone(&n.gens)
-	defer func() {
-		if r := recover(); r != nil {
-			t.Fatalf("the pool panicked: %v\n%s", r, n.story())
-		}
-	}()
-	did := n.pool.Step(n.now, ev.Event)
-	if wrong := n.rules.step(n.now, &ev.Event, did); wrong != "" {
-		t.Fatalf("%s\n%s", wrong, n.story())
-	}
-	return n
+func (f *referee) step(_ *Pool, now Time, ev *Event, did []Action) string {
+	return f.rules.step(now, ev, did)
 }
 
 // legal is every event that the system could tell next.
-func (l *nativeLife) legal() (evs []shortEvent) {
-	r := &l.rules
+func (f *referee) legal(now Time) (evs []shortEvent) {
+	r := &f.rules
 	if r.gone {
 		return nil
 	}
@@ -104,7 +58,7 @@ func (l *nativeLife) legal() (evs []shortEvent) {
 		tell(Event{Kind: ClientWaits, N: 2})
 	}
 	if r.armed != 0 {
-		evs = append(evs, shortEvent{Duration(r.armed - l.now), Event{Kind: Ticked}})
+		evs = append(evs, shortEvent{Duration(r.armed - now), Event{Kind: Ticked}})
 	}
 	evs = append(evs, shortEvent{40 * Second, Event{Kind: Ticked}})
 	if r.looks > 0 {
@@ -122,7 +76,7 @@ func (l *nativeLife) legal() (evs []shortEvent) {
 			tell(Event{Kind: Stillborn, Generation: m.gen, Code: 11})
 			continue
 		}
-		l.legalOf(&m, tell)
+		f.legalOf(&m, tell)
 	}
 	tell(Event{Kind: Scaled, N: 1})
 	tell(Event{Kind: Paused})
@@ -136,8 +90,8 @@ func (l *nativeLife) legal() (evs []shortEvent) {
 	return evs
 }
 
-func (l *nativeLife) legalOf(m *mortal, tell func(Event)) {
-	p := &l.rules.policy
+func (f *referee) legalOf(m *mortal, tell func(Event)) {
+	p := &f.rules.policy
 	tell(Event{Kind: Died, PID: m.pid})
 	tell(Event{Kind: Died, PID: m.pid, Code: 1})
 	if !p.Opaque && !p.Single {
@@ -155,60 +109,30 @@ func (l *nativeLife) legalOf(m *mortal, tell func(Event)) {
 	tell(Event{Kind: Leaves, PID: m.pid})
 }
 
-// story is the life so far, in the words of the stories.
-func (l *nativeLife) story() string {
-	var lines []string
-	policy := l.rules.policy
-	for ; l.before != nil; l = l.before {
-		s := l.event.String()
-		if l.event.after != 0 {
-			s = "leap " + l.event.after.String() + "\n" + s
-		}
-		lines = append(lines, s)
-	}
-	slices.Reverse(lines)
-	return "policy " + policy.String() + "\nstart\n" + strings.Join(lines, "\n") + "\n"
-}
-
-// fingerprint is everything that the time to come depends on.
-func (l *nativeLife) fingerprint() string {
-	key := make([]byte, 0, 512)
-	add := func(ns ...int64) {
-		for _, n := range ns {
-			key = binary.AppendVarint(key, n)
-		}
-	}
-	when := func(ts ...Time) {
-		for _, t := range ts {
-			if t != 0 {
-				t = t - l.now + 1_000_000_000_000_000
-			}
-			add(int64(t))
-		}
-	}
-	p, r, f, s := l.pool, &l.rules, &l.pool.fails, &l.pool.shrink
-	add(int64(p.policy.Limit), int64(l.gens.last), int64(p.crowd), int64(p.turns.now), int64(r.looks))
-	add(truth(p.started, p.removed, p.hurried, p.draining, p.paused, p.gone, p.watching, p.tells, f.gaveUp, f.halfOpen, s.sampling, s.looking, p.ceiling.debt))
-	add(truth(r.gaveUp, r.watching), int64(f.inARow), int64(f.wait), int64(f.fruitless), int64(s.low), int64(s.step), int64(p.waits.seen))
-	when(p.armed, p.throttledTo, p.lookAt, p.fullSince, p.queueAt, p.drainAt, p.waits.since, p.waits.look, p.waits.at)
-	when(f.last, f.probeAt, s.at, s.since, s.needed, s.lastClient, r.throttle, r.armed, max(p.quietTo, l.now))
+// remember adds the books of the pool and of the rules.
+func (f *referee) remember(k *key, p *Pool) {
+	r, b, s, q := &f.rules, &p.fails, &p.shrink, &p.waits
+	k.add(int64(p.policy.Limit), int64(p.crowd), int64(p.turns.now), int64(r.looks))
+	k.add(truth(p.started, p.removed, p.hurried, p.draining, p.paused, p.gone, p.watching, p.tells, b.gaveUp, b.halfOpen, s.sampling, s.looking, p.ceiling.debt))
+	k.add(truth(r.gaveUp, r.watching), int64(b.inARow), int64(b.wait), int64(b.fruitless), int64(b.waiting), int64(s.low), int64(s.step), int64(q.seen))
+	k.when(p.armed, p.throttledTo, p.lookAt, p.fullSince, p.queueAt, p.drainAt, p.measured, q.since, q.look, q.at, q.ready)
+	k.when(b.last, b.probeAt, s.at, s.since, s.needed, s.lastClient, r.throttle, r.armed, max(p.quietTo, k.now))
 	for _, m := range r.lives {
 		c := p.births[m.gen]
 		if m.pid != 0 {
 			c = p.children[m.pid]
 		}
-		add(int64(m.gen), int64(m.pid), truth(m.busy, m.spoke, m.retired, m.stopped, m.killed, m.leaving))
-		add(int64(c.state), int64(c.phase), int64(c.uses), int64(c.reason), truth(c.heard, c.departing, c.due, c.replaced, c.byItself, c == f.probe))
-		when(c.since, c.extended, c.measured)
+		k.add(int64(m.gen), int64(m.pid), truth(m.busy, m.spoke, m.retired, m.stopped, m.killed, m.leaving))
+		k.add(int64(c.state), int64(c.phase), int64(c.uses), int64(c.reason), truth(c.heard, c.departing, c.due, c.replaced, c.byItself, c.proven, c == b.probe))
+		k.when(c.since, c.extended, c.measured)
 		if c.heir != nil {
-			add(int64(c.heir.generation))
+			k.add(int64(c.heir.generation))
 		}
 	}
-	for q := range queues {
-		for c := p.first(q); c != nil; c = c.after(q) {
-			add(int64(q), int64(c.generation))
-			when(c.links[slotOf[q]].at)
+	for name := range queues {
+		for c := p.first(name); c != nil; c = c.after(name) {
+			k.add(int64(name), int64(c.generation))
+			k.when(c.links[slotOf[name]].at)
 		}
 	}
-	return string(key)
 }

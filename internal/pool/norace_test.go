@@ -2,5 +2,9 @@
 
 package pool
 
-// nativeEvents is how long the lives are that TestNativeLives goes through.
-const nativeEvents = 6
+// shortEvents and nativeEvents are how long the lives are that TestShortLives and
+// TestNativeLives go through, from the start on.
+const (
+	shortEvents  = 8
+	nativeEvents = 6
+)
