@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"os/signal"
 	"path/filepath"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -69,10 +67,7 @@ Needs root, but for --dry-run. Doing it twice changes nothing.`,
 	}
 	exchangeFlags(cmd, &o)
 	cmd.Flags().StringVar(&o.Broodd, "broodd", "", "put `FILE` in place instead of the broodd beside brood")
-	anyFile := cobra.FixedCompletions(nil, cobra.ShellCompDirectiveDefault)
-	if err := cmd.RegisterFlagCompletionFunc("broodd", anyFile); err != nil {
-		panic(err) // the flag was made above
-	}
+	mustRegister(cmd.RegisterFlagCompletionFunc("broodd", cobra.FixedCompletions(nil, cobra.ShellCompDirectiveDefault)))
 	return cmd
 }
 
@@ -114,7 +109,7 @@ func exchangeFlags(cmd *cobra.Command, o *install.Options) {
 
 // exchange runs an exchange that an interrupt takes back.
 func exchange(cmd *cobra.Command, do func(context.Context, install.Options) error, o install.Options) error {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	ctx, stop := interruptible()
 	defer stop()
 	o.Out = cmd.OutOrStdout()
 	return do(ctx, o)

@@ -96,14 +96,3 @@ func ParseTime(s string, unit byte) (seconds int, ok bool) {
 	}
 	return int(n * factor), true
 }
-
-// ParseBool reads a Postfix boolean: yes or no, in any case.
-func ParseBool(s string) (value, ok bool) {
-	switch strings.ToLower(s) {
-	case "yes":
-		return true, true
-	case "no":
-		return false, true
-	}
-	return false, false
-}

@@ -12,8 +12,7 @@ func Service(p *scoreboard.Picture, s *scoreboard.Service, l Look) string {
 	var b strings.Builder
 	health, _ := s.Health(p)
 	name, state := printable(s.Title(p)), string(s.State(p))
-	word := map[scoreboard.Health]colour{scoreboard.Ready: good, scoreboard.Degraded: warn, scoreboard.Failing: alarm}[health]
-	b.WriteString(l.sides(l.paint(strong, name)+"  "+l.paint(tone(s, p), state), l.paint(word, string(health)),
+	b.WriteString(l.sides(l.paint(strong, name)+"  "+l.paint(tone(s, p), state), l.paint(wellness[health], string(health)),
 		len([]rune(name))+2+len(state), len(health)) + "\n")
 	if health != scoreboard.Ready {
 		text := printable(s.Reason(p)) + "; the story: brood why " + name

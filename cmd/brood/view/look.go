@@ -3,6 +3,8 @@ package view
 import (
 	"strings"
 	"unicode/utf8"
+
+	"github.com/brood-project/brood/internal/scoreboard"
 )
 
 // Look is how the output wants to be drawn.
@@ -30,6 +32,9 @@ const (
 	alarm  colour = "1;31"
 )
 
+// wellness is the colour of a health.
+var wellness = map[scoreboard.Health]colour{scoreboard.Ready: good, scoreboard.Degraded: warn, scoreboard.Failing: alarm}
+
 func (l Look) paint(c colour, text string) string {
 	if !l.Color || c == plain || text == "" {
 		return text
@@ -38,7 +43,7 @@ func (l Look) paint(c colour, text string) string {
 }
 
 // ascii has a plain form of each sign that is drawn.
-var ascii = strings.NewReplacer("…", "..", "·", "-", "→", "->", "—", "-", "└", "`", "+", "+", "−", "-")
+var ascii = strings.NewReplacer("…", "..", "·", "-", "→", "->", "—", "-", "└", "`", "−", "-")
 
 // sign is a text that Unicode makes prettier.
 func (l Look) sign(text string) string {

@@ -151,9 +151,8 @@ func Head(p *scoreboard.Picture, l Look) string {
 	if text := crew(p, l); len([]rune(left+rest+text))+len(health)+gap <= l.Width {
 		rest += text
 	}
-	word := map[scoreboard.Health]colour{scoreboard.Ready: good, scoreboard.Degraded: warn, scoreboard.Failing: alarm}[health]
 	var b strings.Builder
-	b.WriteString(l.sides(l.paint(strong, left)+rest, l.paint(word, string(health)), len([]rune(left+rest)), len(health)) + "\n")
+	b.WriteString(l.sides(l.paint(strong, left)+rest, l.paint(wellness[health], string(health)), len([]rune(left+rest)), len(health)) + "\n")
 	source := p.Source
 	if p.Reload != nil && p.Reload.Refused == nil {
 		source += ", reloaded " + scoreboard.Span(p.At-p.Reload.At) + " ago"
