@@ -167,8 +167,11 @@ func openFiles(dir int) string {
 // measure finds out how much memory a worker has, outside the loop.
 func (m *Master) measure(pid int32) {
 	w := m.children[pid]
+	if w == nil {
+		return
+	}
 	dir, err := unix.Open(procOf(pid), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	if w == nil || err != nil {
+	if err != nil {
 		return
 	}
 	go func() {

@@ -1,6 +1,7 @@
 package master
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -42,7 +43,7 @@ func (m *Master) Recorder(ctx context.Context, service string) ([]scoreboard.Ent
 	if !found {
 		return nil, m.unknown(ctx, service)
 	}
-	slices.SortStableFunc(steps, func(a, b pool.Entry) int { return int(a.At - b.At) })
+	slices.SortStableFunc(steps, func(a, b pool.Entry) int { return cmp.Compare(a.At, b.At) })
 	told := make([]scoreboard.Entry, len(steps))
 	for i := range steps {
 		told[i] = scoreboard.Entry{At: epoch + int64(steps[i].At), What: whatHappened(&steps[i].Event), Then: whatFollowed(steps[i].Actions)}
