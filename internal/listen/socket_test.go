@@ -240,6 +240,10 @@ func TestWaiting(t *testing.T) {
 			}
 			answers(t, e)
 		}
+		// A loop asks with every event.
+		if n := testing.AllocsPerRun(100, func() { _, _ = s.Waiting() }); n != 0 {
+			t.Errorf("%s: %v allocations for a count", Describe(e), n)
+		}
 	}
 }
 

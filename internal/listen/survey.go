@@ -1,7 +1,6 @@
 package listen
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"sync"
@@ -170,7 +169,7 @@ const surveyBuffer = 32 << 10
 // take a while, so they are not made past the scheduler.
 func (s *Survey) ask(flags uint16, body []byte, each func(body []byte)) error {
 	s.seq++
-	if err := unix.Sendto(s.fd, s.message(flags, body), 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+	if err := unix.Sendto(s.fd, appendQuestion(nil, s.seq, flags, body), 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
 		return err
 	}
 	buf := make([]byte, surveyBuffer)
@@ -182,7 +181,7 @@ func (s *Survey) ask(flags uint16, body []byte, each func(body []byte)) error {
 		if err != nil {
 			return err
 		}
-		done, err := s.messages(buf[:n], each)
+		done, err := eachAnswer(buf[:n], s.seq, each)
 		if done || err != nil {
 			return err
 		}
@@ -190,59 +189,4 @@ func (s *Survey) ask(flags uint16, body []byte, each func(body []byte)) error {
 			return nil
 		}
 	}
-}
-
-// message puts the header of netlink(7) in front of a request.
-func (s *Survey) message(flags uint16, body []byte) []byte {
-	ne := binary.NativeEndian
-	m := make([]byte, 0, unix.NLMSG_HDRLEN+len(body))
-	m = ne.AppendUint32(m, uint32(unix.NLMSG_HDRLEN+len(body)))
-	m = ne.AppendUint16(m, unix.SOCK_DIAG_BY_FAMILY)
-	m = ne.AppendUint16(m, unix.NLM_F_REQUEST|flags)
-	m = ne.AppendUint32(m, s.seq)
-	m = ne.AppendUint32(m, 0)
-	return append(m, body...)
-}
-
-// messages takes the messages of one part of an answer; what is left of the
-// answer to an earlier question is skipped.
-func (s *Survey) messages(buf []byte, each func(body []byte)) (done bool, err error) {
-	ne := binary.NativeEndian
-	for len(buf) >= unix.NLMSG_HDRLEN {
-		length, kind, seq := int(ne.Uint32(buf)), ne.Uint16(buf[4:]), ne.Uint32(buf[8:])
-		if length < unix.NLMSG_HDRLEN || length > len(buf) {
-			return true, unix.EBADMSG
-		}
-		body := buf[unix.NLMSG_HDRLEN:length]
-		buf = buf[min(len(buf), (length+3)&^3):]
-		switch {
-		case seq != s.seq:
-		case kind == unix.NLMSG_DONE:
-			return true, nil
-		case kind == unix.NLMSG_ERROR:
-			if len(body) < 4 {
-				return true, unix.EBADMSG
-			}
-			return true, unix.Errno(-int32(ne.Uint32(body)))
-		default:
-			each(body)
-		}
-	}
-	return false, nil
-}
-
-// attribute finds one among the attributes of a message; nil if it is not there.
-func attribute(attrs []byte, kind uint16) []byte {
-	ne := binary.NativeEndian
-	for len(attrs) >= unix.SizeofRtAttr {
-		length := int(ne.Uint16(attrs))
-		if length < unix.SizeofRtAttr || length > len(attrs) {
-			return nil
-		}
-		if ne.Uint16(attrs[2:]) == kind {
-			return attrs[unix.SizeofRtAttr:length]
-		}
-		attrs = attrs[min(len(attrs), (length+3)&^3):]
-	}
-	return nil
 }

@@ -10,45 +10,23 @@ import (
 	"github.com/brood-project/brood/internal/plan"
 )
 
-// Further numbers of linux/unix_diag.h, and the state of a listening socket in
-// that of linux/tcp_states.h.
-const (
-	unixDiagIcons  = 3
-	udiagShowIcons = 0x08
-	stateListen    = 10
-)
-
 // agedMost is of how many unix sockets one Look asks who stands in their queues,
 // which takes a pass over the kernel's table for each.
 const agedMost = 128
 
 // countUnix fills in how many wait at each unix socket.
 func (s *Survey) countUnix(find map[uint32]*Queue) error {
-	return s.ask(unix.NLM_F_DUMP, unixRequest(1<<stateListen, 0, udiagShowRqlen), func(m []byte) {
-		if len(m) < unixDiagMsgLen {
+	request := unixRequest(1<<stateListen, 0, udiagShowRqlen)
+	return s.ask(unix.NLM_F_DUMP, request[:], func(m []byte) {
+		waiting, most, ok := lengths(m)
+		if !ok {
 			return
 		}
-		ne := binary.NativeEndian
-		q := find[ne.Uint32(m[4:])]
-		if q == nil || q.Network != plan.NetUnix {
-			return
-		}
-		if lengths := attribute(m[unixDiagMsgLen:], unixDiagRqlen); len(lengths) >= 8 {
-			q.Waiting, q.Max = int(ne.Uint32(lengths)), int(ne.Uint32(lengths[4:]))
+		q := find[binary.NativeEndian.Uint32(m[4:])]
+		if q != nil && q.Network == plan.NetUnix {
+			q.Waiting, q.Max = waiting, most
 		}
 	})
-}
-
-// unixRequest is struct unix_diag_req.
-func unixRequest(states, inode, show uint32) []byte {
-	ne := binary.NativeEndian
-	m := make([]byte, 0, unixDiagReqLen)
-	m = append(m, unix.AF_UNIX, 0, 0, 0)
-	m = ne.AppendUint32(m, states)
-	m = ne.AppendUint32(m, inode)
-	m = ne.AppendUint32(m, show)
-	m = ne.AppendUint32(m, diagNoCookie)
-	return ne.AppendUint32(m, diagNoCookie)
 }
 
 // ageUnix fills in for how long the clients at the heads of the queues are known
@@ -81,7 +59,8 @@ func (s *Survey) ageUnix(queues []Queue, before map[uint32][]waiter, now time.Ti
 // lineUnix is who stands in the queue of a unix socket, and since when as far as
 // that is known.
 func (s *Survey) lineUnix(inode uint32, before []waiter, now time.Time) (line []waiter, err error) {
-	err = s.ask(0, unixRequest(anyState, inode, udiagShowIcons), func(m []byte) {
+	request := unixRequest(anyState, inode, udiagShowIcons)
+	err = s.ask(0, request[:], func(m []byte) {
 		if len(m) >= unixDiagMsgLen {
 			line = waitersOf(attribute(m[unixDiagMsgLen:], unixDiagIcons), before, now)
 		}

@@ -1,7 +1,6 @@
 package listen
 
 import (
-	"encoding/binary"
 	"errors"
 	"sync"
 	"unsafe"
@@ -45,9 +44,12 @@ func (s *Socket) Waiting() (n int, err error) {
 // tcpQueue reads the length of the accept queue, which the kernel tells as the
 // number of unacknowledged segments of a listening socket (net/ipv4/tcp.c).
 func tcpQueue(fd int) (int, error) {
-	info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
-	if err != nil {
-		return 0, err
+	var info unix.TCPInfo
+	size := uint32(unsafe.Sizeof(info))
+	_, _, errno := unix.RawSyscall6(unix.SYS_GETSOCKOPT, uintptr(fd), unix.IPPROTO_TCP, unix.TCP_INFO,
+		uintptr(unsafe.Pointer(&info)), uintptr(unsafe.Pointer(&size)), 0)
+	if errno != 0 {
+		return 0, errno
 	}
 	return int(info.Unacked), nil
 }
@@ -74,17 +76,6 @@ type diagSocket struct {
 	buf  [1024]byte
 }
 
-// The numbers of linux/unix_diag.h.
-const (
-	unixDiagRqlen     = 4
-	udiagShowRqlen    = 0x10
-	unixDiagReqLen    = 24
-	unixDiagMsgLen    = 16
-	anyState          = 0xffffffff
-	diagNoCookie      = 0xffffffff
-	diagRequestLength = unix.NLMSG_HDRLEN + unixDiagReqLen
-)
-
 // unixQueue asks for the accept queue of the unix socket with this inode.
 func (d *diagSocket) unixQueue(inode uint32) (int, error) {
 	d.mu.Lock()
@@ -97,7 +88,8 @@ func (d *diagSocket) unixQueue(inode uint32) (int, error) {
 		d.fd, d.open = fd, true
 	}
 	d.seq++
-	if _, err := d.raw(unix.SYS_SENDTO, d.request(inode)); err != nil {
+	request := unixRequest(anyState, inode, udiagShowRqlen)
+	if _, err := d.raw(unix.SYS_SENDTO, appendQuestion(d.buf[:0], d.seq, 0, request[:])); err != nil {
 		return 0, err
 	}
 	for {
@@ -106,8 +98,18 @@ func (d *diagSocket) unixQueue(inode uint32) (int, error) {
 		if err != nil {
 			return 0, err
 		}
-		if queue, ours, err := parseQueue(d.buf[:n], d.seq); ours {
-			return queue, err
+		answered, told, waiting := false, false, 0
+		_, err = eachAnswer(d.buf[:n], d.seq, func(m []byte) {
+			answered = true
+			waiting, _, told = lengths(m)
+		})
+		switch {
+		case err != nil:
+			return 0, err
+		case told:
+			return waiting, nil
+		case answered:
+			return 0, unix.EBADMSG
 		}
 	}
 }
@@ -120,47 +122,4 @@ func (d *diagSocket) raw(call uintptr, b []byte) (int, error) {
 		return 0, errno
 	}
 	return int(n), nil
-}
-
-// request is a SOCK_DIAG_BY_FAMILY message for one socket.
-func (d *diagSocket) request(inode uint32) []byte {
-	ne := binary.NativeEndian
-	m := make([]byte, 0, diagRequestLength)
-	m = ne.AppendUint32(m, diagRequestLength)
-	m = ne.AppendUint16(m, unix.SOCK_DIAG_BY_FAMILY)
-	m = ne.AppendUint16(m, unix.NLM_F_REQUEST)
-	m = ne.AppendUint32(m, d.seq)
-	m = ne.AppendUint32(m, 0)
-	m = append(m, unix.AF_UNIX, 0, 0, 0)
-	m = ne.AppendUint32(m, anyState)
-	m = ne.AppendUint32(m, inode)
-	m = ne.AppendUint32(m, udiagShowRqlen)
-	m = ne.AppendUint32(m, diagNoCookie)
-	return ne.AppendUint32(m, diagNoCookie)
-}
-
-// parseQueue reads an answer; ours is false for one to another question.
-func parseQueue(m []byte, seq uint32) (queue int, ours bool, err error) {
-	ne := binary.NativeEndian
-	if len(m) < unix.NLMSG_HDRLEN || ne.Uint32(m[8:]) != seq {
-		return 0, false, nil
-	}
-	body := m[unix.NLMSG_HDRLEN:]
-	if ne.Uint16(m[4:]) == unix.NLMSG_ERROR {
-		if len(body) < 4 {
-			return 0, true, unix.EBADMSG
-		}
-		return 0, true, unix.Errno(-int32(ne.Uint32(body)))
-	}
-	for attrs := body[min(len(body), unixDiagMsgLen):]; len(attrs) >= unix.SizeofRtAttr; {
-		length, kind := int(ne.Uint16(attrs)), ne.Uint16(attrs[2:])
-		if length < unix.SizeofRtAttr || length > len(attrs) {
-			break
-		}
-		if kind == unixDiagRqlen && length >= unix.SizeofRtAttr+4 {
-			return int(ne.Uint32(attrs[unix.SizeofRtAttr:])), true, nil
-		}
-		attrs = attrs[min(len(attrs), (length+3)&^3):]
-	}
-	return 0, true, unix.EBADMSG
 }
