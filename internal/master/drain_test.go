@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/brood-project/brood/internal/await"
 	"github.com/brood-project/brood/internal/plan"
 	"github.com/brood-project/brood/internal/pool"
 	"github.com/brood-project/brood/internal/scoreboard"
@@ -92,7 +93,7 @@ func (f *follower) done(t *testing.T) *scoreboard.Progress {
 			t.Errorf("the last word: %+v", f.last)
 		}
 		return f.last
-	case <-time.After(20 * time.Second):
+	case <-time.After(await.Patience):
 		t.Fatal("the drain does not end")
 		return nil
 	}
@@ -101,7 +102,7 @@ func (f *follower) done(t *testing.T) *scoreboard.Progress {
 // leaves waits for a line about so many workers.
 func (f *follower) leaves(t *testing.T, n int) scoreboard.Progress {
 	t.Helper()
-	timeout := time.After(20 * time.Second)
+	timeout := time.After(await.Patience)
 	for {
 		select {
 		case p := <-f.lines:

@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/brood-project/brood/internal/await"
 	"github.com/brood-project/brood/internal/plan"
 	"github.com/brood-project/brood/internal/pool"
 	"github.com/brood-project/brood/internal/scoreboard"
@@ -101,7 +102,7 @@ func (w *world) picture(what PictureOptions) *scoreboard.Picture {
 	w.t.Helper()
 	var p *scoreboard.Picture
 	w.eventually("a picture that is not an old one", func() bool {
-		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), await.Patience)
 		defer cancel()
 		var err error
 		if p, err = w.m.Picture(ctx, what); err != nil {

@@ -7,13 +7,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/brood-project/brood/internal/await"
 	"github.com/brood-project/brood/internal/pool"
 	"github.com/brood-project/brood/internal/scoreboard"
 )
 
 func (w *world) events(since uint64) []scoreboard.Event {
 	w.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), await.Patience)
 	defer cancel()
 	events, _, err := w.m.Events(ctx, since, "")
 	if err != nil {
@@ -25,7 +26,7 @@ func (w *world) events(since uint64) []scoreboard.Event {
 // happened waits for news until an event of a kind is told, and returns it.
 func (w *world) happened(news <-chan struct{}, kind string) scoreboard.Event {
 	w.t.Helper()
-	timeout := time.After(20 * time.Second)
+	timeout := time.After(await.Patience)
 	for {
 		events := w.events(0)
 		for _, ev := range events {
@@ -91,7 +92,7 @@ func TestAReaderThatDoesNotRead(t *testing.T) {
 	}
 	select {
 	case <-reads:
-	case <-time.After(20 * time.Second):
+	case <-time.After(await.Patience):
 		t.Error("no news")
 	}
 	events := w.events(0)

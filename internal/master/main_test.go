@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/brood-project/brood/internal/await"
 	"github.com/brood-project/brood/internal/plan"
 	"github.com/brood-project/brood/internal/pool"
 	"github.com/brood-project/brood/masterproto"
@@ -167,8 +168,8 @@ func (w *world) Write(b []byte) (int, error) {
 // and returns the number of the line after it.
 func (w *world) logged(from int, text string) int {
 	w.t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
-	timeout := time.AfterFunc(20*time.Second, w.news.Broadcast)
+	deadline := time.Now().Add(await.Patience)
+	timeout := time.AfterFunc(await.Patience, w.news.Broadcast)
 	defer timeout.Stop()
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -232,22 +233,21 @@ func (w *world) end() {
 
 func (w *world) call(f func()) {
 	w.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), await.Patience)
 	defer cancel()
 	if err := w.m.Call(ctx, f); err != nil {
 		w.t.Fatal(err)
 	}
 }
 
-// eventually polls what tells of itself in no other way.
+// eventually is await.That, with the log as the evidence.
 func (w *world) eventually(what string, ok func() bool) {
 	w.t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !ok(); {
-		if time.Now().After(deadline) {
-			w.t.Fatalf("waited in vain: %s", what)
-		}
-		time.Sleep(time.Millisecond)
-	}
+	await.That(w.t, what, ok, func() string {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		return "the log:\n" + strings.Join(w.lines, "\n")
+	})
 }
 
 // view is the pool of a service as it stands.
@@ -276,7 +276,7 @@ func (w *world) connect(name string) net.Conn {
 // served waits until a child has taken the connection.
 func (w *world) served(c net.Conn) client {
 	w.t.Helper()
-	_ = c.SetDeadline(time.Now().Add(20 * time.Second))
+	_ = c.SetDeadline(time.Now().Add(await.Patience))
 	line, err := bufio.NewReader(c).ReadString('\n')
 	if err != nil {
 		w.t.Fatalf("nobody took the client: %v", err)

@@ -19,6 +19,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/brood-project/brood/internal/await"
 	"github.com/brood-project/brood/internal/output"
 	"github.com/brood-project/brood/internal/plan"
 	"github.com/brood-project/brood/internal/pool"
@@ -205,7 +206,7 @@ func (w *world) endGently() {
 	}
 	select {
 	case <-w.ended:
-	case <-time.After(20 * time.Second):
+	case <-time.After(await.Patience):
 		w.t.Errorf("it does not end; the log:\n%s", strings.Join(w.lines, "\n"))
 	}
 }
@@ -246,7 +247,7 @@ func (w *world) wrote(s *plan.Service, text string) string {
 // answer is the first line that a client gets.
 func (w *world) answer(c net.Conn) []string {
 	w.t.Helper()
-	_ = c.SetDeadline(time.Now().Add(20 * time.Second))
+	_ = c.SetDeadline(time.Now().Add(await.Patience))
 	line, err := bufio.NewReader(c).ReadString('\n')
 	if err != nil {
 		w.t.Fatalf("nobody answered: %v", err)

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/brood-project/brood/internal/await"
 	"github.com/brood-project/brood/internal/plan"
 	"github.com/brood-project/brood/internal/pool"
 )
@@ -75,7 +76,7 @@ func TestInetdDatagramsHaveOneWorkerWhileTheyCome(t *testing.T) {
 		if _, err := c.Write([]byte(text)); err != nil {
 			t.Fatal(err)
 		}
-		_ = c.SetReadDeadline(time.Now().Add(20 * time.Second))
+		_ = c.SetReadDeadline(time.Now().Add(await.Patience))
 		b := make([]byte, 100)
 		n, err := c.Read(b)
 		if err != nil {
@@ -233,7 +234,7 @@ func TestAGentleEnd(t *testing.T) {
 	select {
 	case sig := <-w.ended:
 		w.ended <- sig
-	case <-time.After(20 * time.Second):
+	case <-time.After(await.Patience):
 		t.Error("it does not end")
 	}
 	w.gone(pid)
@@ -248,7 +249,7 @@ func TestASecondSignalEndsAtOnce(t *testing.T) {
 	select {
 	case sig := <-w.ended:
 		w.ended <- sig
-	case <-time.After(20 * time.Second):
+	case <-time.After(await.Patience):
 		t.Error("it does not end")
 	}
 	w.gone(pid)
@@ -294,7 +295,7 @@ func TestOneBadListenerIsTriedAgain(t *testing.T) {
 	l.Close()
 	w.logged(0, "it listens now")
 	var d net.Dialer
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), await.Patience)
 	defer cancel()
 	c, err := d.DialContext(ctx, "tcp", fmt.Sprintf("127.0.0.1:%d", port))
 	if err != nil {

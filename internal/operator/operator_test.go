@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/brood-project/brood/internal/await"
 	"github.com/brood-project/brood/internal/control"
 	"github.com/brood-project/brood/internal/master"
 	"github.com/brood-project/brood/internal/plan"
@@ -79,7 +80,7 @@ func (w *world) dial() *control.Client {
 }
 
 func (w *world) within() context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), await.Patience)
 	w.t.Cleanup(cancel)
 	return ctx
 }
@@ -180,7 +181,7 @@ func TestEventsFollow(t *testing.T) {
 			if got != want {
 				t.Errorf("%s, want %s", got, want)
 			}
-		case <-time.After(20 * time.Second):
+		case <-time.After(await.Patience):
 			t.Fatalf("no event %q", want)
 		}
 	}
