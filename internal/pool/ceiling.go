@@ -346,9 +346,7 @@ func (p *Pool) yield() {
 	switch {
 	case p.ended() || p.staying <= p.policy.Min || p.policy.Single:
 	case p.opaque():
-		if c := p.youngest(); c != nil {
-			p.leaveUnneeded(c)
-		}
+		p.leaveLeastNeeded()
 	default:
 		if c := p.freeOne(); c != nil {
 			p.leaveUnneeded(c)

@@ -52,7 +52,7 @@ func (p *Pool) recount() {
 		}
 		sum.add(c)
 	}
-	if sum != (tally{p.available, p.unheard, p.departing, p.staying, p.turns.now}) {
+	if sum != (tally{p.available, p.unheard, p.departing, p.staying, p.turns.now, p.turns.heirs}) {
 		panic("pool: the counts differ from the entries")
 	}
 	for _, m := range p.ceiling.members {
@@ -63,7 +63,7 @@ func (p *Pool) recount() {
 }
 
 // tally is the counts that follow from the entries.
-type tally struct{ available, unheard, departing, staying, replaced int }
+type tally struct{ available, unheard, departing, staying, replaced, heirs int }
 
 func (t *tally) add(c *child) {
 	if c.state.stays() {
@@ -71,6 +71,9 @@ func (t *tally) add(c *child) {
 	}
 	if c.replaced {
 		t.replaced++
+	}
+	if c.ancestor != nil {
+		t.heirs++
 	}
 	if c.due && c.state.stays() && !c.replaced && !c.isIn(byTurn) {
 		panic("pool: a child that is to be replaced has no turn")

@@ -2,7 +2,8 @@ package pool
 
 // turns is who is being replaced.
 type turns struct {
-	now int // how many, from the birth of a successor to the end of the old
+	now   int // how many, from the birth of a successor to the end of the old
+	heirs int // how many of their successors are not known to be well yet
 }
 
 // wear has a child be replaced when its turn comes.
@@ -84,6 +85,7 @@ func (p *Pool) part(c *child) *child {
 		return nil
 	}
 	c.ancestor, old.heir = nil, nil
+	p.turns.heirs--
 	if c.isIn(byHeir) {
 		p.dequeue(start, c)
 	}
@@ -124,6 +126,7 @@ func (p *Pool) turn(c *child) bool {
 		}
 		p.beginTurn(c)
 		c.heir, heir.ancestor = heir, c
+		p.turns.heirs++
 	default:
 		return false
 	}

@@ -195,10 +195,13 @@ func (p *Pool) surplus() int {
 		return 0
 	}
 	if p.opaque() {
-		return p.staying - max(p.policy.Min, p.policy.Spare)
+		return p.places() - max(p.policy.Min, p.policy.Spare)
 	}
 	return max(0, min(p.available-p.policy.Spare, p.staying-p.policy.Min))
 }
+
+// places is how many stay, when those are gone whose successors are on their way.
+func (p *Pool) places() int { return p.staying - p.turns.heirs }
 
 // settleShrink begins or ends the time in which a surplus has to last.
 func (p *Pool) settleShrink() {
@@ -264,7 +267,7 @@ func (p *Pool) leaveUnneeded(c *child) {
 func (p *Pool) shrinkOpaque() {
 	s := &p.shrink
 	idle := Time(p.policy.Idle)
-	last := p.staying == 1
+	last := p.places() == 1
 	switch quiet := s.lastClient + idle; {
 	case last && quiet > p.now:
 		s.at = quiet
@@ -293,18 +296,30 @@ func (p *Pool) shrinkLooked(waiting int) {
 	if s.step == 0 {
 		s.step = max(p.policy.Idle/Duration(max(1, p.surplus())), Millisecond)
 	}
-	if c := p.youngest(); c != nil {
-		p.leaveUnneeded(c)
-	}
+	p.leaveLeastNeeded()
 	s.at = p.now + Time(s.step)
 }
 
-// youngest is the last one born of those who stay.
-func (p *Pool) youngest() *child {
+// leaveLeastNeeded retires one of an opaque pool: who waits to be replaced, and need
+// not be then, before the youngest. A successor does not go, or another would have
+// to be born: where there is nobody else, the one that it succeeds does.
+func (p *Pool) leaveLeastNeeded() {
+	if c := p.firstBorn(byTurn); c != nil {
+		p.leaveUnneeded(c)
+		return
+	}
+	var heir *child
 	for c := p.queues[byAge].tail; c != nil; c = c.links[age].prev {
-		if c.born {
-			return c
+		switch {
+		case !c.born:
+		case c.ancestor == nil:
+			p.leaveUnneeded(c)
+			return
+		case heir == nil:
+			heir = c
 		}
 	}
-	return nil
+	if heir != nil {
+		p.succeed(heir)
+	}
 }
