@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -13,6 +14,7 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -268,7 +270,7 @@ func (in *instance) command(ctx context.Context, name string, args ...string) *e
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir = in.dir
 	cmd.Env = append(os.Environ(), "MAIL_CONFIG="+in.conf, "LC_ALL=C")
-	cmd.WaitDelay = time.Second
+	cmd.WaitDelay = await.Patience
 	return cmd
 }
 
@@ -358,13 +360,20 @@ func (in *instance) port(port int) string { return strconv.Itoa(port) }
 // address is where a port of this instance is reached.
 func address(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
 
+// Ports are counted on from a random one, so that tests that run at the same
+// time are never given the same.
+var (
+	firstPort  = rand.IntN(15000)
+	portsGiven atomic.Int32
+)
+
 // freePort finds a port that is free at every address. It lies below those that
 // the kernel hands out by itself, so that no outgoing connection takes it
 // before we do.
 func freePort(t testing.TB) int {
 	t.Helper()
 	for range 1000 {
-		port := 15000 + randomPort()
+		port := 15000 + (firstPort+int(portsGiven.Add(1)))%15000
 		l, err := net.Listen("tcp", ":"+strconv.Itoa(port))
 		if err == nil {
 			must(t, l.Close())

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"math/rand/v2"
 	"net"
 	"net/textproto"
 	"os"
@@ -21,8 +20,6 @@ import (
 
 	"github.com/brood-project/brood/internal/await"
 )
-
-func randomPort() int { return rand.IntN(15000) }
 
 // flood is a run of smtp-source in the background.
 type flood struct {

@@ -7,6 +7,8 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+
+	"github.com/brood-project/brood/internal/await"
 )
 
 // process is a row of the process table.
@@ -91,15 +93,14 @@ func (in *instance) children(daemon string) []int {
 	return pids
 }
 
-// seen asserts that each daemon was given birth to by the running master and
+// seen waits until each daemon was given birth to by the running master and
 // lives. Postfix daemons stay for a while when their work is done, so that
-// looking after the fact is enough.
+// looking after the fact is enough; one that nobody has had an answer from may
+// still be on its way.
 func (in *instance) seen(daemons ...string) {
 	in.Helper()
 	for _, daemon := range daemons {
-		if len(in.children(daemon)) == 0 {
-			in.Errorf("no %s below the master; there are:\n%s", daemon, in.processTable())
-		}
+		await.That(in, daemon+" to live below the master", func() bool { return len(in.children(daemon)) > 0 }, in.processTable)
 	}
 }
 
