@@ -14,10 +14,9 @@ import (
 	"syscall"
 	"testing"
 	"time"
-)
 
-// patience bounds every wait.
-const patience = 60 * time.Second
+	"github.com/brood-project/brood/internal/await"
+)
 
 // broodd is the daemon under test, built once.
 var broodd = sync.OnceValues(func() (string, error) {
@@ -144,14 +143,10 @@ func (d *daemon) logged(text string) {
 	d.loggedTimes(text, 1)
 }
 
-// eventually polls what tells of itself in no other way.
+// eventually is await.That, with the end of the log as the evidence.
 func (d *daemon) eventually(what string, ok func() bool) {
 	d.t.Helper()
-	for deadline := time.Now().Add(patience); !ok(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			d.t.Fatalf("waited in vain: %s; the log:\n%s", what, d.lastLines())
-		}
-	}
+	await.That(d.t, what, ok, func() string { return "the log:\n" + d.lastLines() })
 }
 
 // kill has the daemon end without a word.
@@ -175,7 +170,7 @@ func (d *daemon) stop() {
 	// that come at once are one for the kernel.
 	hurry := time.NewTicker(100 * time.Millisecond)
 	defer hurry.Stop()
-	deadline := time.After(patience)
+	deadline := time.After(await.Patience)
 	for {
 		_ = d.cmd.Process.Signal(syscall.SIGTERM)
 		select {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -199,17 +200,27 @@ stop.timeout = "300ms"
 `, nil)
 	first := d.served(n, "")
 	d.counted(1)
-	for _, pid := range d.workers() {
-		_ = syscall.Kill(pid, syscall.SIGSTOP)
-	}
+	d.freeze()
 	d.crowd(n, 10, "")
 	if second := d.served(n, ""); second == first {
 		t.Error("the stopped worker serves")
 	}
+	d.freeze()
+	// The end of the test ends broodd, which has to end them.
+}
+
+// freeze stops all workers, and waits until every thread of theirs has stopped:
+// until then one of them may still take a client, whom nobody would serve.
+func (d *daemon) freeze() {
+	d.t.Helper()
 	for _, pid := range d.workers() {
 		_ = syscall.Kill(pid, syscall.SIGSTOP)
+		d.eventually(fmt.Sprintf("worker %d has stopped", pid), func() bool {
+			return !slices.ContainsFunc(glob(d.t, fmt.Sprintf("/proc/%d/task/*/stat", pid)), func(stat string) bool {
+				return !strings.Contains(stat, ") T ")
+			})
+		})
 	}
-	// The end of the test ends broodd, which has to end them.
 }
 
 // TestDaemonsOfWorkers has workers leave processes behind that have sessions of

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/brood-project/brood/internal/await"
 	"github.com/brood-project/brood/internal/control"
 	"github.com/brood-project/brood/internal/scoreboard"
 )
@@ -32,7 +33,7 @@ func (d *daemon) operator() *control.Client {
 
 // within is a context that no request of a test may outlive.
 func (d *daemon) within() context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), await.Patience)
 	d.t.Cleanup(cancel)
 	return ctx
 }
@@ -202,7 +203,7 @@ func startJobs(t *testing.T, port, n int, longest float64) []*job {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { c.Close() })
-		_ = c.SetDeadline(time.Now().Add(patience))
+		_ = c.SetDeadline(time.Now().Add(await.Patience))
 		all[i] = &job{conn: c, from: bufio.NewReader(c), took: longest * float64(i) / float64(n)}
 	}
 	for _, j := range all {

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/brood-project/brood/internal/await"
 )
 
 func portText(n int) string { return strconv.Itoa(n) }
@@ -21,7 +23,7 @@ func portText(n int) string { return strconv.Itoa(n) }
 func dial(port int) (net.Conn, error) {
 	c, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port))
 	if err == nil {
-		err = c.SetDeadline(time.Now().Add(patience))
+		err = c.SetDeadline(time.Now().Add(await.Patience))
 	}
 	return c, err
 }
@@ -71,7 +73,7 @@ func askUDP(_ *daemon, port int, slow bool) (string, error) {
 		return "", err
 	}
 	defer c.Close()
-	_ = c.SetDeadline(time.Now().Add(patience))
+	_ = c.SetDeadline(time.Now().Add(await.Patience))
 	fmt.Fprint(c, pace(slow))
 	b := make([]byte, 100)
 	n, err := c.Read(b)

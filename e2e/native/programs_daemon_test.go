@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/brood-project/brood/internal/await"
 )
 
 // TestDatagrams is a UDP echo, by inetd and by a socket at a descriptor.
@@ -41,7 +43,7 @@ except TimeoutError:
 			if err != nil {
 				t.Fatal(err)
 			}
-			_ = c.SetDeadline(time.Now().Add(patience))
+			_ = c.SetDeadline(time.Now().Add(await.Patience))
 			fmt.Fprint(c, "hello")
 			b := make([]byte, 100)
 			if got, err := c.Read(b); err != nil || string(b[:got]) != "hello" {

@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/brood-project/brood/internal/await"
 )
 
 // program is one that nobody here wrote, in a pool of at most three workers.
@@ -368,25 +370,10 @@ const idleWord = ": idle again"
 // to hold back the next one.
 func (l *life) crash() {
 	l.eventually("a crash is told", func() bool {
-		l.counted(0)
-		idles := strings.Count(l.said(), idleWord)
-		l.served("a client before the crash")
-		if l.tells {
-			l.loggedTimes(idleWord, idles+1)
-		} else { // the queue is looked at now and then, and tells that clients are taken
-			for seen := time.Now().Add(600 * time.Millisecond); time.Now().Before(seen); {
-				l.served("another client before the crash")
-			}
+		if strings.Contains(l.said(), "killed by signal 9") {
+			return true
 		}
-		if w := l.workers(); len(w) == 1 { // by now it may be about to leave anyway, which is no news
-			_ = syscall.Kill(w[0], syscall.SIGKILL)
-			l.eventually("it is buried", func() bool { return syscall.Kill(w[0], 0) != nil })
-		}
-		for deadline := time.Now().Add(time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
-			if strings.Contains(l.said(), "killed by signal 9") {
-				return true
-			}
-		}
+		l.killAfterService()
 		return false
 	})
 	l.served("the client after the crash")
@@ -394,6 +381,25 @@ func (l *life) crash() {
 		l.t.Errorf("the end of a worker that had served was taken for a failed start:\n%s", l.lastLines())
 	}
 	l.counted(0)
+}
+
+// killAfterService kills the worker that has served the last client and is known
+// to have done so, and waits until it is buried.
+func (l *life) killAfterService() {
+	l.counted(0)
+	idles := strings.Count(l.said(), idleWord)
+	l.served("a client before the crash")
+	if l.tells {
+		l.loggedTimes(idleWord, idles+1)
+	} else { // the queue is looked at now and then, and tells that clients are taken
+		for seen := time.Now().Add(600 * time.Millisecond); time.Now().Before(seen); {
+			l.served("another client before the crash")
+		}
+	}
+	if w := l.workers(); len(w) == 1 { // by now it may be about to leave anyway, which is no news
+		_ = syscall.Kill(w[0], syscall.SIGKILL)
+		l.eventually("it is buried", func() bool { return syscall.Kill(w[0], 0) != nil })
+	}
 }
 
 // breakAndMend has the program crash at birth, and a client wait meanwhile. The
@@ -430,7 +436,7 @@ func (l *life) breakAndMend() {
 	}
 	select {
 	case <-answered:
-	case <-time.After(patience):
+	case <-time.After(await.Patience):
 		l.t.Fatalf("nobody serves though the program is mended; the log:\n%s", l.lastLines())
 	}
 	l.served("the next client")

@@ -45,7 +45,7 @@ func playServe(args []string) {
 		if err != nil {
 			panic(err)
 		}
-		time.Sleep(delay) // this is what the test asks for: a slow start
+		<-time.After(delay) // this is what the test asks for: a slow start
 	}
 	say := func(string) {}
 	if len(args) > 1 && args[1] == "tells" {
@@ -83,7 +83,7 @@ func serveOne(c net.Conn) {
 		return
 	}
 	if d, err := time.ParseDuration(strings.TrimSpace(line)); err == nil {
-		time.Sleep(d) // the client's work
+		<-time.After(d) // the client's work
 	}
 	fmt.Fprintf(c, "served by %d\n", os.Getpid())
 }
