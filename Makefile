@@ -38,8 +38,9 @@ test-deps: ## the Debian packages that the tests use
 	@scripts/test-deps
 
 .PHONY: lint
-lint: ## go vet and golangci-lint
+lint: ## go vet, for another machine too, and golangci-lint
 	go vet ./...
+	GOARCH=arm64 CGO_ENABLED=0 go vet ./cmd/...
 	go run $(LINT) run ./...
 
 .PHONY: bench

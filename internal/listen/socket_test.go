@@ -238,6 +238,9 @@ func TestWaiting(t *testing.T) {
 			if n := waiting(t, s); n != want {
 				t.Errorf("%s: %d clients wait, want %d", Describe(e), n, want)
 			}
+			if got := s.Readable(); got != (want > 0) {
+				t.Errorf("%s: readable with %d clients: %v", Describe(e), want, got)
+			}
 			answers(t, e)
 		}
 		// A loop asks with every event.

@@ -185,7 +185,7 @@ func (m *Master) drawService(d *drawing, i int, s *service, now pool.Time) {
 	for at, src := range s.listeners {
 		if q, ok := listen.QueueOf(src.socket); ok {
 			d.queues, d.places = append(d.queues, q), append(d.places, place{i, at})
-		} else if src.readable() {
+		} else if src.socket.Readable() {
 			sv.Listen[at].Queue = 1
 		}
 	}

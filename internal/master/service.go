@@ -2,7 +2,6 @@ package master
 
 import (
 	"fmt"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -118,15 +117,8 @@ func (m *Master) applyWatch(s *service) {
 		if src.armed && s.figures != nil {
 			s.figures.watched = m.at
 		}
-		src.pressed = src.armed && s.plan.Policy.Ramp > 1 && src.readable()
+		src.pressed = src.armed && s.plan.Policy.Ramp > 1 && src.socket.Readable()
 	}
-}
-
-// readable tells whether somebody waits at a socket now.
-func (src *source) readable() bool {
-	poll := unix.PollFd{Fd: int32(src.fd), Events: unix.POLLIN}
-	n, _, errno := unix.RawSyscall(unix.SYS_POLL, uintptr(unsafe.Pointer(&poll)), 1, 0)
-	return errno == 0 && n == 1
 }
 
 // waitingAll is how many clients wait at all sockets of a service, or were kept;
