@@ -203,7 +203,7 @@ func flood(fd int, data []byte, count int) (answer, error) {
 }
 
 // waitTaken waits until the other side of a socket has read what was written.
-// No event tells that.
+// No event tells that, and a fake daemon has no test that could fail: it answers.
 func waitTaken(fd int) error {
 	for deadline := time.Now().Add(pollLimitMillis * time.Millisecond); ; time.Sleep(time.Millisecond) {
 		unread, err := unix.IoctlGetInt(fd, unix.SIOCOUTQ)
