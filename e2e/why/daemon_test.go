@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -13,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -123,14 +125,25 @@ func (d *daemon) start(front ...string) {
 	d.eventually("broodd answers", func() bool { return d.picture("") != nil })
 }
 
+// stop ends the daemon and its workers. The first signal asks for that, another
+// one hurries; two that come at once are one for the kernel.
 func (d *daemon) stop() {
-	for range 2 {
-		_ = d.cmd.Process.Signal(syscall.SIGTERM)
-	}
+	end := make(chan error, 1)
+	go func() { end <- d.cmd.Wait() }()
+	hurry := time.NewTicker(100 * time.Millisecond)
+	defer hurry.Stop()
 	late := time.AfterFunc(await.Patience, func() { _ = d.cmd.Process.Kill() })
 	defer late.Stop()
-	if err := d.cmd.Wait(); err != nil {
-		d.Errorf("broodd: %v; its log:\n%s", err, d.said())
+	for ended := false; !ended; {
+		_ = d.cmd.Process.Signal(syscall.SIGTERM)
+		select {
+		case err := <-end:
+			ended = true
+			if err != nil {
+				d.Errorf("broodd: %v; its log:\n%s", err, d.said())
+			}
+		case <-hurry.C:
+		}
 	}
 	if d.Failed() {
 		d.Logf("the log:\n%s", d.said())
@@ -224,13 +237,26 @@ func (d *daemon) connect(port int) net.Conn {
 	return c
 }
 
-// freePort is a TCP port of the loopback that nobody has now.
+// Ports are counted on from a random one, so that tests that run at the same
+// time are never given the same.
+var (
+	firstPort  = rand.IntN(15000)
+	portsGiven atomic.Int32
+)
+
+// freePort is a TCP port of the loopback that nobody has now. It lies below those
+// that the kernel gives to clients.
 func freePort(t *testing.T) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	for range 1000 {
+		port := 15000 + (firstPort+int(portsGiven.Add(1)))%15000
+		if l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
+			l.Close()
+			return port
+		}
+	}
+	t.Fatal("cannot find a free port")
+	return 0
 }
 
 // explained holds what brood says of a service: the first two lines have to name

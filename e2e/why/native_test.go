@@ -198,10 +198,14 @@ func TestUserWrong(t *testing.T) {
 	d.explained("web", "{dir}/private/web may not be executed as nobody")
 }
 
+// TestForkLimit takes an account that nobody else on the machine runs anything
+// as: the limit is one of all processes of the user.
 func TestForkLimit(t *testing.T) {
-	user := asNobody(t)
+	if testing.Short() {
+		t.Skip("the short tests need no root")
+	}
 	t.Parallel()
-	d := serving(t, program, user+"\nlimits.nproc = 1", python("import os\nos.fork()\nos.fork()"), nil)
+	d := serving(t, program, "user = \"games\"\nlimits.nproc = 1", python("import os\nos.fork()\nos.fork()"), nil)
 	d.becomes("web", "throttled", failed(false))
 	d.explained("web", "the limit of processes")
 }
@@ -209,6 +213,7 @@ func TestForkLimit(t *testing.T) {
 func TestReloadBad(t *testing.T) {
 	t.Parallel()
 	d := serving(t, program, "", script("read x"), nil)
+	d.becomes("web", "busy", func(s *scoreboard.Service, _ *scoreboard.Picture) bool { return s.Busy == 1 })
 	b, err := os.ReadFile(d.dir + "/brood.toml")
 	must(t, err)
 	d.put("brood.toml", string(b)+"max_uses = 3\n", 0o644)
