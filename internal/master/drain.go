@@ -50,7 +50,7 @@ func (m *Master) Drain(ctx context.Context, by By, name string, patience time.Du
 	if err != nil {
 		return nil, err
 	}
-	defer m.inLoopOrOver(func() { m.forgetDrain(d) })
+	defer m.inLoop(func() { m.forgetDrain(d) })
 	return m.follow(ctx, d, tell)
 }
 
@@ -206,14 +206,6 @@ func (m *Master) forgetDrain(d *drain) {
 	m.drains = slices.DeleteFunc(m.drains, func(o *drain) bool { return o == d })
 }
 
-// inLoopOrOver has f run in the loop, unless that has ended.
-func (m *Master) inLoopOrOver(f func()) {
-	select {
-	case m.calls <- f:
-	case <-m.over:
-	}
-}
-
 // progress is how far a drain has come. Where everything is drained step by step,
 // those of a service whose turn has not come count while they have a client.
 func (m *Master) progress(d *drain) scoreboard.Progress {
@@ -289,7 +281,7 @@ func (m *Master) beginExodus(limit time.Duration) {
 	m.exodus = &exodus{stage: outside}
 	if limit > 0 {
 		m.deadline = m.now() + pool.Time(limit)
-		m.exodus.timer = time.AfterFunc(limit, func() { m.inLoopOrOver(m.exodusDue) })
+		m.exodus.timer = time.AfterFunc(limit, func() { m.inLoop(m.exodusDue) })
 	}
 	m.drainStage()
 }

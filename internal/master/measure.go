@@ -1,6 +1,7 @@
 package master
 
 import (
+	"bytes"
 	"context"
 	"os"
 	"strconv"
@@ -70,15 +71,10 @@ func proportional(dir string) int64 {
 }
 
 // used is the CPU time of a process and of those that it has waited for, in
-// nanoseconds. See proc_pid_stat(5).
+// nanoseconds.
 func used(dir string) int64 {
-	text, err := os.ReadFile(dir + "/stat")
-	if err != nil {
-		return 0
-	}
-	// The name is in parentheses and may hold any letter.
-	f := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
-	const first = 14 - 3 // utime is the 14th field, the state behind the name the 3rd
+	const first = 14 - statFirst // utime
+	f := statFields(dir)
 	if len(f) < first+4 {
 		return 0
 	}
@@ -91,4 +87,19 @@ func used(dir string) int64 {
 		ticks += n
 	}
 	return ticks * (int64(time.Second) / ticksPerSecond)
+}
+
+// statFirst is the number of the first field that statFields gives, the state, as
+// proc_pid_stat(5) counts them.
+const statFirst = 3
+
+// statFields is the fields of /proc/PID/stat behind the name of the program, which
+// is in parentheses and may hold any letter; nil if they cannot be read. The file
+// is made from the process's books without a lock that it could hold.
+func statFields(dir string) []string {
+	text, err := os.ReadFile(dir + "/stat")
+	if err != nil {
+		return nil
+	}
+	return strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
 }

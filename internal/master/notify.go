@@ -2,7 +2,6 @@ package master
 
 import (
 	"fmt"
-	"os"
 	"strconv"
 	"strings"
 	"unsafe"
@@ -125,20 +124,13 @@ func (m *Master) speaker(pid int32) *worker {
 	return nil
 }
 
-// parentOf is the parent of a process; 0 if that is not known. The file is made
-// from the process's books without a lock that it could hold.
+// parentOf is the parent of a process; 0 if that is not known.
 func parentOf(pid int32) int32 {
-	b, err := os.ReadFile(procOf(pid) + "/stat")
-	if err != nil {
-		return 0
-	}
-	// The name is in parentheses and may hold any letter.
-	_, rest, _ := strings.Cut(string(b[strings.LastIndexByte(string(b), ')')+1:]), " ")
-	f := strings.Fields(rest)
+	f := statFields(procOf(pid))
 	if len(f) < 2 {
 		return 0
 	}
-	parent, err := strconv.Atoi(f[1])
+	parent, err := strconv.Atoi(f[4-statFirst])
 	if err != nil {
 		return 0
 	}
