@@ -54,6 +54,12 @@ var mayImport = map[string][]string{
 // forTests are the packages that tests alone may import.
 var forTests = []string{"internal/await", "internal/sim"}
 
+// maySleep are the tests that look again and again by themselves. All others wait
+// for an event or, where there is none, by internal/await.
+var maySleep = map[string]bool{
+	"e2e/blackbox/harness_daemon_test.go": true, // a fake daemon has no test that could fail
+}
+
 // mayWireAll are the packages that put the others together.
 var mayWireAll = []string{"cmd/", "e2e/", "examples/", "bench/"}
 
@@ -147,6 +153,20 @@ func TestSupportIsLinkedNowhere(t *testing.T) {
 				t.Errorf("%s: %s is for tests alone", s.path, ours)
 			}
 		}
+	}
+}
+
+func TestTestsDoNotSleep(t *testing.T) {
+	for _, s := range sources(t) {
+		if !isTest(s) || maySleep[s.path] {
+			continue
+		}
+		ast.Inspect(s.file, func(n ast.Node) bool {
+			if call, ok := n.(*ast.SelectorExpr); ok && call.Sel.Name == "Sleep" && fmt.Sprint(call.X) == "time" {
+				t.Errorf("%s: a test sleeps; wait for an event, or by internal/await", s.set.Position(n.Pos()))
+			}
+			return true
+		})
 	}
 }
 
