@@ -36,7 +36,8 @@ const (
 // lastBytes is as much of a file as a failed test shows.
 const lastBytes = 4000
 
-// T is what is needed of a test: a *testing.T, a *testing.B, or a script's.
+// T is what is needed of a test: a *testing.T, a *testing.B, or a script that is
+// made one. Its Fatalf does not return.
 type T interface {
 	Helper()
 	Fatalf(format string, args ...any)
