@@ -29,18 +29,13 @@ func (m *Master) remember(s *service) {
 // who is gone of those that waited at its birth, which takes longer.
 func (m *Master) lookAfter(w *worker) {
 	s := w.service
-	if m.ages != nil && m.newborn(s) {
+	if m.ages != nil && s.pool.Newborn(m.now()) {
 		if queues, ok := queuesOf(s); ok {
 			m.lookedForAge(s, queues, m.ages.Look(queues))
 			return
 		}
 	}
 	m.step(s, pool.Event{Kind: pool.Looked, N: m.waitingAll(s)})
-}
-
-// newborn tells whether a worker of an opaque pool may still be starting.
-func (m *Master) newborn(s *service) bool {
-	return s.bornAt != 0 && m.now() < s.bornAt+pool.Time(s.plan.Policy.StartTimeout)
 }
 
 // surveyOf looks at the queues of one service outside the loop; false if nobody

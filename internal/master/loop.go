@@ -93,7 +93,7 @@ func (m *Master) clientWaits(src *source) {
 		ev.N = m.waitingAll(s)
 	}
 	s.lone, src.pressed = !src.pressed, false
-	if s.plan.Policy.Opaque && m.newborn(s) {
+	if s.plan.Policy.Opaque && s.pool != nil && s.pool.Newborn(m.now()) {
 		m.remember(s)
 	}
 	m.step(s, ev)

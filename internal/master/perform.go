@@ -65,7 +65,6 @@ func (m *Master) birth(s *service, a *pool.Action) {
 		return
 	}
 	if s.plan.Policy.Opaque {
-		s.bornAt = m.at
 		m.remember(s)
 	}
 	b := m.conceive(s, a)

@@ -23,8 +23,6 @@ type service struct {
 	// crowd is how many clients still wait of those counted last, as far as the
 	// reports tell.
 	crowd int32
-	// bornAt is when the last birth of an opaque pool was asked for.
-	bornAt pool.Time
 	// status is the channel that children born from now on report by; nil
 	// until the first is born.
 	status *statusChannel

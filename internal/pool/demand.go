@@ -130,7 +130,7 @@ func (p *Pool) birth(r rank) *child {
 	}
 	c := p.newChild()
 	c.generation = p.gens.Next()
-	c.since = p.now
+	c.since, p.bornAt = p.now, p.now
 	if p.births == nil {
 		p.births = make(map[uint32]*child)
 	}

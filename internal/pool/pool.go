@@ -67,6 +67,7 @@ type Pool struct {
 	fails    fails
 	ceiling  standing
 	measured Time // when all were, in an opaque pool
+	bornAt   Time // when the last birth was asked for
 
 	moved          Moved
 	saturatedSince Time // 0 while it is not
@@ -74,7 +75,7 @@ type Pool struct {
 
 	free     *child
 	recorder Recorder
-	steps    uint64
+	steps    int // since the books were added up
 }
 
 // New is the pool of a service that has not Started yet.
