@@ -7,14 +7,23 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/brood-project/brood/internal/native"
+	"github.com/brood-project/brood/internal/plan"
+	"github.com/brood-project/brood/internal/scoreboard"
 )
 
 // errMistakes ends brood check where something stands in the way; what, has been
 // said.
 var errMistakes = errors.New("there are mistakes, and broodd would not take this file")
 
+// checked is the answer of brood check for programs.
+type checked struct {
+	Services    int                     `json:"services"`
+	Diagnostics []scoreboard.Diagnostic `json:"diagnostics"`
+}
+
 func checkCommand() *cobra.Command {
-	return &cobra.Command{
+	var asJSON bool
+	cmd := &cobra.Command{
 		Use:   "check [FILE]",
 		Short: "Say all that is wrong with a brood.toml",
 		Long: `check reads FILE, or brood.toml here, and all that it includes, as broodd would
@@ -30,14 +39,35 @@ or changed; whether an address is free, a start or "brood plan" shows.`,
 			}
 			config, ds := native.Load(path, native.Options{System: native.OS()})
 			out := cmd.OutOrStdout()
-			if err := native.Render(out, ds, config.Sources); err != nil {
+			var err error
+			if asJSON {
+				err = printJSON(out, checked{len(config.Services), forPrograms(ds)})
+			} else {
+				err = native.Render(out, ds, config.Sources)
+			}
+			switch {
+			case err != nil:
 				return err
-			}
-			if ds.Failed() {
+			case ds.Failed():
 				return errMistakes
+			case !asJSON:
+				fmt.Fprintf(out, "%s is good; services: %d\n", path, len(config.Services))
 			}
-			fmt.Fprintf(out, "%s is good; services: %d\n", path, len(config.Services))
 			return nil
 		},
 	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "answer in JSON")
+	return cmd
+}
+
+// forPrograms is what is wrong with a file, without the text that is underlined.
+func forPrograms(ds plan.Diagnostics) []scoreboard.Diagnostic {
+	all := make([]scoreboard.Diagnostic, 0, len(ds))
+	for _, d := range ds {
+		all = append(all, scoreboard.Diagnostic{
+			File: d.Pos.File, Line: d.Pos.Line, Column: d.Pos.Col,
+			Error: d.Severity == plan.Error, Text: d.String(),
+		})
+	}
+	return all
 }
