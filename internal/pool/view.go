@@ -135,6 +135,12 @@ func (p *Pool) starting(c *child, now Time) bool {
 	return p.policy.Ready || now < c.since+Time(p.policy.startSpan())
 }
 
+// Newborn tells whether the child that was born last may still be starting at a
+// time, for all that can be known without a word from it.
+func (p *Pool) Newborn(now Time) bool {
+	return p.bornAt != 0 && now < p.bornAt+Time(p.policy.startSpan())
+}
+
 // Throttled tells whether births are held back now.
 func (p *Pool) Throttled() bool { return p.throttledTo != 0 }
 
