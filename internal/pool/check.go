@@ -1,11 +1,9 @@
 package pool
 
 // A pool of up to recountAlways children has its books added up after every
-// step, a larger one after every recountEvery steps.
-const (
-	recountAlways = 16
-	recountEvery  = 1024
-)
+// step, a larger one once in as many steps as it has children: that costs as
+// much as to look at one child after every step, however large it is.
+const recountAlways = 4
 
 // check panics when the books do not balance. It runs after every step, in
 // production too: a manager that is wrong about its children must not go on.
@@ -32,8 +30,9 @@ func (p *Pool) check() {
 			panic("pool: the limit was passed")
 		}
 	}
-	if p.total() <= recountAlways || p.steps%recountEvery == 0 {
+	if n := p.total(); n <= recountAlways || p.steps >= n {
 		p.recount()
+		p.steps = 0
 	}
 }
 
