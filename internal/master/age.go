@@ -11,18 +11,12 @@ import (
 // has waited, and who was taken, and answers the pool then. Without that, clients
 // of whom each waits for a moment could not be told from one that waits all the
 // time. False where nobody knows.
-func (m *Master) lookForAge(s *service) bool {
-	return m.surveyOf(s, func(queues []listen.Queue, err error) {
-		m.inLoop(func() { m.lookedForAge(s, queues, err) })
-	})
-}
+func (m *Master) lookForAge(s *service) bool { return m.surveyOf(s, true) }
 
 // remember notes who waits at an opaque pool when somebody is born, or is still
 // thought to be starting, so that it will be known whether that one has taken a
 // client.
-func (m *Master) remember(s *service) {
-	m.surveyOf(s, func([]listen.Queue, error) {})
-}
+func (m *Master) remember(s *service) { m.surveyOf(s, false) }
 
 // lookAfter finds out whom a worker of an opaque pool has served before it died.
 // Of one that has died young the pool may know nothing yet, and so it is asked
@@ -38,10 +32,9 @@ func (m *Master) lookAfter(w *worker) {
 	m.step(s, pool.Event{Kind: pool.Looked, N: m.waitingAll(s)})
 }
 
-// surveyOf looks at the queues of one service outside the loop; false if nobody
-// can. Looks at one service answer in the order in which they are asked for, but
-// for those that were asked for within a moment.
-func (m *Master) surveyOf(s *service, done func([]listen.Queue, error)) bool {
+// surveyOf looks at the queues of one service outside the loop, and tells the pool
+// if it is to; false if nobody can.
+func (m *Master) surveyOf(s *service, tell bool) bool {
 	queues, ok := queuesOf(s)
 	if !ok {
 		return false
@@ -53,8 +46,15 @@ func (m *Master) surveyOf(s *service, done func([]listen.Queue, error)) bool {
 		}
 		m.ages = ages
 	}
-	ages := m.ages
-	go func() { done(queues, ages.Look(queues)) }()
+	if m.looks.add(ask{service: s, queues: queues, tell: tell}) {
+		ages := m.ages
+		go m.looks.run(func(a *ask) {
+			err := ages.Look(a.queues)
+			if a.tell {
+				m.inLoop(func() { m.lookedForAge(a.service, a.queues, err) })
+			}
+		})
+	}
 	return true
 }
 

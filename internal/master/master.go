@@ -128,6 +128,7 @@ type Master struct {
 	kills   kernelKills
 	survey  *listen.Survey // nil where the kernel has none
 	ages    *listen.Survey // asks for the clients of one service; nil until it is needed
+	looks   looks          // are made with ages
 	drawn   atomic.Pointer[weak.Pointer[scoreboard.Picture]]
 	// drawnLast is how many services the last picture of all had.
 	drawnLast atomic.Int64
