@@ -107,7 +107,7 @@ func (s *Survey) Look(queues []Queue) error {
 	before := s.lines
 	s.lines = map[uint32][]waiter{}
 	if path {
-		errs = append(errs, s.countUnix(find), s.ageUnix(queues, before, time.Now()))
+		errs = append(errs, s.countUnix(queues, find), s.ageUnix(queues, before, time.Now()))
 	}
 	if tcp {
 		errs = append(errs, s.countTCP(find), s.ageTCP(queues))

@@ -95,6 +95,27 @@ func TestSurveyCounts(t *testing.T) {
 	}
 }
 
+// Who asks about one is told the same, and that nobody waits at one that is gone.
+func TestSurveyOfOne(t *testing.T) {
+	all, s := surveyed(t), newSurvey(t)
+	for clients, sock := range all {
+		for range clients {
+			answers(t, sock.Endpoint)
+		}
+	}
+	for clients, sock := range all {
+		queues := queuesOf(sock)
+		if err := s.Look(queues); err != nil || queues[0].Waiting != clients || queues[0].Max != 10 {
+			t.Errorf("%s: %+v, %v; there are %d", Describe(sock.Endpoint), queues[0], err, clients)
+		}
+		queues = queuesOf(sock)
+		sock.Close()
+		if err := s.Look(queues); queues[0].Waiting != 0 {
+			t.Errorf("%s, closed: %+v, %v", Describe(sock.Endpoint), queues[0], err)
+		}
+	}
+}
+
 // The kernel cuts a backlog, and is asked how far.
 func TestSurveyBacklogIsCut(t *testing.T) {
 	e := unixEndpoint(filepath.Join(t.TempDir(), "s"))
@@ -249,22 +270,24 @@ func FuzzSurvey(f *testing.F) {
 	})
 }
 
-// BenchmarkSurvey counts the queues of thousands of sockets.
+// BenchmarkSurvey counts the queues of one socket, or of all, where there are
+// thousands.
 func BenchmarkSurvey(b *testing.B) {
-	for _, count := range []int{10, 5000} {
-		b.Run(fmt.Sprint(count), func(b *testing.B) {
-			dir := b.TempDir()
-			var all []*Socket
-			for i := range count {
-				sock, err := Open(unixEndpoint(filepath.Join(dir, fmt.Sprint(i))))
-				if err != nil {
-					b.Fatal(err)
-				}
-				defer sock.Close()
-				all = append(all, sock)
-			}
-			s := newSurvey(b)
-			queues := queuesOf(all...)
+	const count = 5000
+	dir := b.TempDir()
+	var all []*Socket
+	for i := range count {
+		sock, err := Open(unixEndpoint(filepath.Join(dir, fmt.Sprint(i))))
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer sock.Close()
+		all = append(all, sock)
+	}
+	s := newSurvey(b)
+	for _, of := range []int{1, 10, count} {
+		b.Run(fmt.Sprint(of), func(b *testing.B) {
+			queues := queuesOf(all[:of]...)
 			for b.Loop() {
 				if err := s.Look(queues); err != nil {
 					b.Fatal(err)
