@@ -200,7 +200,7 @@ var lifeKeys = []*key{
 	{
 		name: "backoff.first", kind: kindTime, preset: `"1s"`, min: int64(timeMin), max: int64(timeMax),
 		also: []string{"restart", "restartsec", "throttle", "delay", "restart_delay"},
-		doc:  "How long no worker is born after a failed start: one ended badly before its first client, was not ready in time, or could not be executed. Then one is tried alone; those that live go on serving. With inetd, where a client may be the cause, only a program that cannot be executed counts.",
+		doc:  "How long no worker is born after a failed start: one ended badly before its first client, was not ready in time, or could not be executed; or ten in a row ended with status 0 within a second, and nobody knows of a client. Then one is tried alone; those that live go on serving. With inetd, where a client may be the cause, only a program that cannot be executed counts.",
 		put:  func(d *draft, v value) { d.service.Backoff.First = v.duration() },
 	},
 	{

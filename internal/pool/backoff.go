@@ -6,7 +6,7 @@ type fails struct {
 	last      Time // of the last failure that counted
 	wait      Duration
 	gaveUp    bool
-	fruitless int // normal ends in a row of children that nobody heard of
+	fruitless int // normal ends of children that nobody heard of, since the last that was
 	waiting   int // clients of an opaque pool, as counted last
 
 	// halfOpen: one probe may be born, and no more until it is well.
@@ -109,7 +109,6 @@ func (p *Pool) countFailure() Duration {
 		f.inARow = 0
 	}
 	f.inARow++
-	f.fruitless = 0
 	f.last = p.now
 	f.wait = b.wait(f.inARow)
 	f.halfOpen, f.probe, f.probeAt = false, nil, 0

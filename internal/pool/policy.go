@@ -36,7 +36,8 @@ const (
 	// insistAfter is how long it does so before it asks for an equal's place.
 	insistAfter = 10 * Second
 	// cradleSpan and fruitlessMost: so many normal ends in a row of children so
-	// young that nobody has heard of are a failure too.
+	// young that nobody has heard of are a failure too, and so is each further
+	// one, the probe's to begin with.
 	cradleSpan    = Second
 	fruitlessMost = 10
 	// floorThrottle keeps a pool whose floor cannot be born from trying all the
@@ -143,13 +144,14 @@ type Stopping struct {
 }
 
 // Backoff is how long no child is born after one ended abnormally before its
-// first client, did not start in time, or could not be born. A child of a Single
-// pool may have failed because of its client, and counts only where its program
-// could not be executed; one of an Opaque pool is held to have served once it
-// alone can have taken the clients that are gone. After the wait one
-// child is tried alone, the probe; the next is born only once that is well: it
-// was heard of, or has lived as long as the wait was. Those who live go on
-// serving.
+// first client, did not start in time, or could not be born, and after ten in a
+// row that ended normally within a second and were never heard of. A child of a
+// Single pool may have failed because of its client, and counts only where its
+// program could not be executed; one of an Opaque pool is held to have served once
+// it alone can have taken the clients that are gone. After the wait one child is
+// tried alone, the probe; the next is born only once that is well: it was heard
+// of, has lived as long as the wait was, or ended, and not by a failure. Those who
+// live go on serving.
 type Backoff struct {
 	// First is the wait after the first failure; 0 means no Backoff.
 	First Duration
