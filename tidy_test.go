@@ -49,10 +49,11 @@ var mayImport = map[string][]string{
 	"internal/inspect": {"internal/scoreboard"},
 	"internal/install": {},
 	"internal/await":   {},
+	"internal/golden":  {},
 }
 
 // forTests are the packages that tests alone may import.
-var forTests = []string{"internal/await", "internal/sim"}
+var forTests = []string{"internal/await", "internal/golden", "internal/sim"}
 
 // maySleep are the tests that look again and again by themselves. All others wait
 // for an event or, where there is none, by internal/await.

@@ -1,21 +1,18 @@
 package main
 
 import (
-	"flag"
 	"os"
 	"os/exec"
 	"strings"
 	"testing"
 	"unicode/utf8"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/brood-project/brood/internal/golden"
 	"github.com/brood-project/brood/internal/scoreboard"
 )
-
-var rewrite = flag.Bool("rewrite", false, "write the manual page anew")
 
 const manualPage = "../../docs/man/brood.1"
 
@@ -34,14 +31,7 @@ func TestManual(t *testing.T) {
 		"@SYNOPSIS@\n", strings.TrimSuffix(synopsis.String(), ".br\n"),
 		"@COMMANDS@\n", sections.String(),
 	).Replace(string(frame))
-	if *rewrite {
-		must(t, os.WriteFile(manualPage, []byte(page), 0o644))
-	}
-	written, err := os.ReadFile(manualPage)
-	must(t, err)
-	if d := cmp.Diff(page, string(written)); d != "" {
-		t.Errorf("the manual is not what the commands say; make it anew with -rewrite (-want +got):\n%s", d)
-	}
+	golden.Compare(t, manualPage, page)
 }
 
 // TestManualIsClean has the formatter read the page.

@@ -3,7 +3,6 @@ package why
 import (
 	"bytes"
 	"encoding/json"
-	"flag"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -19,13 +18,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/brood-project/brood/internal/await"
+	"github.com/brood-project/brood/internal/golden"
 	"github.com/brood-project/brood/internal/scoreboard"
 )
-
-var rewrite = flag.Bool("rewrite", false, "write the golden files anew")
 
 // bin holds broodd and brood, built once.
 var bin = sync.OnceValues(func() (string, error) {
@@ -325,13 +321,5 @@ func (d *daemon) golden(text string) {
 	} {
 		text = r.pattern.ReplaceAllString(text, r.with)
 	}
-	path := filepath.Join("testdata", strings.TrimPrefix(d.Name(), "Test")+".txt")
-	if *rewrite {
-		must(d, os.WriteFile(path, []byte(text), 0o644))
-	}
-	want, err := os.ReadFile(path)
-	must(d, err)
-	if diff := cmp.Diff(string(want), text); diff != "" {
-		d.Errorf("%s (-want +got):\n%s", path, diff)
-	}
+	golden.Compare(d, filepath.Join("testdata", strings.TrimPrefix(d.Name(), "Test")+".txt"), text)
 }

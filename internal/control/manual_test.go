@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -12,12 +11,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
+	"github.com/brood-project/brood/internal/golden"
 	"github.com/brood-project/brood/internal/scoreboard"
 )
-
-var rewrite = flag.Bool("rewrite", false, "write the tables of docs/control.md anew")
 
 const manualFile = "../../docs/control.md"
 
@@ -59,15 +55,7 @@ func TestManual(t *testing.T) {
 			t.Errorf("the page has no %q", name)
 		}
 	}
-	if *rewrite {
-		if err := os.WriteFile(manualFile, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	if diff := cmp.Diff(string(page), string(got)); diff != "" {
-		t.Errorf("docs/control.md is not what the code says; write it anew with -rewrite (-page +code):\n%s", diff)
-	}
+	golden.Compare(t, manualFile, string(got))
 }
 
 func requestsTable() string {

@@ -1,20 +1,16 @@
 package mastercf
 
 import (
-	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
+	"github.com/brood-project/brood/internal/golden"
 	"github.com/brood-project/brood/internal/plan"
 	"github.com/brood-project/brood/internal/pool"
 )
-
-var rewrite = flag.Bool("rewrite", false, "write what the golden files should say")
 
 // TestGolden reads testdata/NAME/main.cf and master.cf and compares the plan,
 // as text, with testdata/NAME/plan.txt. A master's environment and options
@@ -30,16 +26,7 @@ func TestGolden(t *testing.T) {
 			flags := read(t, dir+"/flags")
 			o.Debug, o.Verbose = strings.Contains(flags, "-d"), strings.Count(flags, "-v")
 			config, diagnostics := Load(o)
-			got := dump(config, diagnostics)
-			file := dir + "/plan.txt"
-			if *rewrite {
-				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			if diff := cmp.Diff(read(t, file), got); diff != "" {
-				t.Errorf("the plan differs (-want +got), run with -rewrite to accept:\n%s", diff)
-			}
+			golden.Compare(t, dir+"/plan.txt", dump(config, diagnostics))
 		})
 	}
 }

@@ -3,6 +3,8 @@ package scoreboard
 import (
 	"strings"
 	"testing"
+
+	"github.com/brood-project/brood/internal/golden"
 )
 
 // moment is when the pictures of these tests were drawn.
@@ -284,7 +286,7 @@ func TestWhy(t *testing.T) {
 				p.Mode = row.mode
 			}
 			text := p.Services[0].Why(p, row.findings).Text(80)
-			golden(t, "why/"+row.name+".txt", text)
+			golden.Compare(t, "testdata/why/"+row.name+".txt", text)
 			first := strings.Join(strings.Fields(strings.Join(strings.SplitAfter(text, "\n")[:2], "")), " ")
 			for _, say := range row.says {
 				if !strings.Contains(first, say) {

@@ -2,37 +2,15 @@ package view
 
 import (
 	"encoding/json"
-	"flag"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"unicode/utf8"
 
-	"github.com/google/go-cmp/cmp"
-
+	"github.com/brood-project/brood/internal/golden"
 	"github.com/brood-project/brood/internal/scoreboard"
 )
-
-var rewrite = flag.Bool("rewrite", false, "write the golden files anew")
-
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	path := filepath.Join("testdata", name)
-	if *rewrite {
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if d := cmp.Diff(string(want), got); d != "" {
-		t.Errorf("%s (-want +got):\n%s", path, d)
-	}
-}
 
 // example is the picture by which the scoreboard's own texts are tested.
 func example(t *testing.T) *scoreboard.Picture {
@@ -67,9 +45,9 @@ func TestStatus(t *testing.T) {
 	for _, width := range []int{80, 140} {
 		text := Status(example(t), Look{Width: width, Unicode: true}, false)
 		fits(t, width, text)
-		golden(t, fmt.Sprintf("status-%d.txt", width), text)
+		golden.Compare(t, fmt.Sprintf("testdata/status-%d.txt", width), text)
 	}
-	golden(t, "status-color.txt", Status(example(t), Look{Width: 80, Color: true, Unicode: true}, false))
+	golden.Compare(t, "testdata/status-color.txt", Status(example(t), Look{Width: 80, Color: true, Unicode: true}, false))
 	plain := Status(example(t), Look{Width: 80}, false)
 	for _, r := range plain {
 		if r > 126 {
@@ -87,7 +65,7 @@ func TestStatusShouts(t *testing.T) {
 	p.Closing, p.Deadline, p.Stale = true, p.At+9e9, 7e9
 	text := Status(p, Look{Width: 80, Unicode: true}, false)
 	fits(t, 80, text)
-	golden(t, "status-refused.txt", text)
+	golden.Compare(t, "testdata/status-refused.txt", text)
 }
 
 // TestStatusOfMany counts those that rest.
@@ -96,7 +74,7 @@ func TestStatusOfMany(t *testing.T) {
 	for i := range 500 {
 		p.Services = append(p.Services, scoreboard.Service{Name: fmt.Sprintf("customer-%03d", i), Key: fmt.Sprint(i), Limit: 2})
 	}
-	golden(t, "status-many.txt", Status(p, Look{Width: 80, Height: 24, Unicode: true}, false))
+	golden.Compare(t, "testdata/status-many.txt", Status(p, Look{Width: 80, Height: 24, Unicode: true}, false))
 	for _, text := range []string{
 		Status(p, Look{Width: 80, Height: 24}, true), Status(p, Look{Width: 80}, false), Status(p, Look{Width: 80, Height: 600}, false),
 	} {
@@ -113,7 +91,7 @@ func TestService(t *testing.T) {
 			text := Service(p, &p.Services[i], Look{Width: width, Unicode: true})
 			fits(t, width, text)
 			if i == 0 || i == 2 && width == 80 {
-				golden(t, fmt.Sprintf("service-%s-%d.txt", p.Services[i].Name, width), text)
+				golden.Compare(t, fmt.Sprintf("testdata/service-%s-%d.txt", p.Services[i].Name, width), text)
 			}
 		}
 	}
@@ -125,9 +103,9 @@ func TestOutcome(t *testing.T) {
 		{Service: "web", Kind: "changed", File: "brood.toml", Line: 4, Details: []string{"max_use: 100, was 50", "workers.max: 8, was 4"}, Restarts: true, Why: "command is another"},
 		{Service: "old", Kind: "removed"},
 	}, Warnings: []scoreboard.Diagnostic{{Text: "brood.toml:9:1: warning: nobody names the template base"}}}
-	golden(t, "plan.txt", Outcome(o, Look{Width: 80}, false))
+	golden.Compare(t, "testdata/plan.txt", Outcome(o, Look{Width: 80}, false))
 	o.Throttled = []string{"smtp"}
-	golden(t, "reload.txt", Outcome(o, Look{Width: 80}, true))
+	golden.Compare(t, "testdata/reload.txt", Outcome(o, Look{Width: 80}, true))
 	for done, want := range map[bool]string{false: "A reload would change nothing; 1 service stays as it is.\n", true: "Nothing has changed; 1 service stays as it is.\n"} {
 		if got := Outcome(&scoreboard.Outcome{Kept: 1}, Look{Width: 80}, done); got != want {
 			t.Errorf("%q, want %q", got, want)
