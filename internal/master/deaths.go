@@ -68,7 +68,7 @@ func (m *Master) mourn(w *worker, d *child.Death) {
 		return
 	}
 	m.tally(w, d.Status)
-	m.journal.add(event{kind: eventDied, at: now, name: s.plan.Name, of: s.plan, pid: w.pid, code: exitCode(d.Status), uses: c.Uses, span: pool.Duration(e.Age)})
+	m.note(s, event{kind: eventDied, at: now, pid: w.pid, code: exitCode(d.Status), uses: c.Uses, span: pool.Duration(e.Age)})
 }
 
 // unloaded enters the end of a process that never executed its program. It was
@@ -87,7 +87,7 @@ func (m *Master) neverBorn(s *service, why error) {
 	f := s.figured()
 	f.counts.Stillbirths++
 	f.failure = scoreboard.Death{At: int64(m.at), Cause: why.Error()}
-	m.journal.add(event{kind: eventStillborn, at: m.at, name: s.plan.Name, of: s.plan, text: f.failure.Cause})
+	m.note(s, event{kind: eventStillborn, at: m.at, text: f.failure.Cause})
 }
 
 // tally counts the death that was entered last by its reason. What only the
@@ -177,7 +177,7 @@ func (m *Master) conclude(dead []*worker, starved bool) {
 		}
 		w.service.figures.counts.Deaths.Memory++
 		w.eachEntry(func(e *scoreboard.Death) { e.OutOfMemory = true })
-		m.journal.add(event{kind: eventMemory, at: m.now(), name: w.service.plan.Name, of: w.service.plan, pid: w.pid})
+		m.note(w.service, event{kind: eventMemory, at: m.now(), pid: w.pid})
 	}
 }
 

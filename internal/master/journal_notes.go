@@ -2,9 +2,15 @@ package master
 
 import "github.com/brood-project/brood/internal/pool"
 
+// note enters an event about a service.
+func (m *Master) note(s *service, ev event) {
+	ev.name, ev.of = s.plan.Name, s.plan
+	m.journal.add(ev)
+}
+
 // noteStep notes what was done to a pool and what it does not speak of itself.
 func (m *Master) noteStep(s *service, ev *pool.Event, now pool.Time) {
-	happened := event{at: now, name: s.plan.Name, of: s.plan, pid: ev.PID, span: ev.Span}
+	happened := event{at: now, pid: ev.PID, span: ev.Span}
 	switch ev.Kind {
 	case pool.Born:
 		happened.kind = eventBorn
@@ -13,7 +19,7 @@ func (m *Master) noteStep(s *service, ev *pool.Event, now pool.Time) {
 	default:
 		return
 	}
-	m.journal.add(happened)
+	m.note(s, happened)
 }
 
 // noteAsked notes what an operator has asked for, where nothing else tells.
@@ -46,7 +52,7 @@ func (m *Master) asked(service string) event {
 
 // noteTold counts and notes what a pool has to say, before it is logged.
 func (m *Master) noteTold(s *service, a *pool.Action) {
-	ev := event{at: m.at, name: s.plan.Name, of: s.plan, pid: a.PID, code: a.Code, n: a.N, uses: a.Uses, span: a.Age, until: a.At}
+	ev := event{at: m.at, pid: a.PID, code: a.Code, n: a.N, uses: a.Uses, span: a.Age, until: a.At}
 	//exhaustive:enforce
 	switch a.Note {
 	case pool.NoteThrottled:
@@ -77,7 +83,7 @@ func (m *Master) noteTold(s *service, a *pool.Action) {
 	case pool.NoteWrongGeneration, pool.NoteBadState, pool.NoteForged:
 		return // a child can cause them as often as it likes
 	}
-	m.journal.add(ev)
+	m.note(s, ev)
 }
 
 // limitOf is the limit of which a note tells that it was passed.

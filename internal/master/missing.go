@@ -77,7 +77,7 @@ func (m *Master) setMissing(missing map[string]error) {
 		s := m.services[key]
 		if !s.missing {
 			m.logMissing(s, m.placed(m.plan, []error{err}))
-			m.journal.add(event{kind: eventMissing, at: m.now(), name: s.plan.Name, of: s.plan, text: "it does not listen: " + err.Error()})
+			m.note(s, event{kind: eventMissing, at: m.now(), text: "it does not listen: " + err.Error()})
 		}
 		s.missing = true
 		s.figured().missing = err.Error()
@@ -116,7 +116,7 @@ func (m *Master) listenMissing() {
 // found tells that a service that was missing listens.
 func (m *Master) found(s *service) {
 	s.figured().missing = ""
-	m.journal.add(event{kind: eventFound, at: m.now(), name: s.plan.Name, of: s.plan})
+	m.note(s, event{kind: eventFound, at: m.now()})
 	m.logFound(s)
 }
 

@@ -105,7 +105,7 @@ func (m *Master) scale(s *service, to Scale) error {
 		return err
 	}
 	s.scaled = &p
-	m.journal.add(event{kind: eventScaled, at: m.now(), name: s.plan.Name, of: s.plan, n: int32(p.Limit)})
+	m.note(s, event{kind: eventScaled, at: m.now(), n: int32(p.Limit)})
 	switch {
 	case s.pool != nil:
 		m.step(s, pool.Event{Kind: pool.Adjusted, Policy: &p})

@@ -176,7 +176,7 @@ func birthOf(s *plan.Service) (plan.Service, plan.Wishes) {
 // reload, and no other is touched.
 func (m *Master) reopen(s *service) {
 	m.logListenerShut(s)
-	m.journal.add(event{kind: eventReopened, at: m.now(), name: s.plan.Name, of: s.plan})
+	m.note(s, event{kind: eventReopened, at: m.now()})
 	if errs := m.openAgain(); len(errs) > 0 {
 		m.logReopenFailed(m.placed(m.plan, errs))
 	}
