@@ -87,6 +87,24 @@ func TestTransportOf(t *testing.T) {
 	}
 }
 
+// TestAnAddressIsTold as it may be written: what brood plan prints can be put into
+// the file again.
+func TestAnAddressIsTold(t *testing.T) {
+	for _, written := range []string{
+		"tcp://127.0.0.1:80", "tcp://[::1]:80", "tcp://[::]:80", "tcp://:80", "udp://:53",
+		"unix:///run/web.sock", "unix://@web", "unixgram:///run/web.sock", "unixgram://@web", "fifo:///run/web",
+		"vsock://3:5000", "vsock://:5000",
+	} {
+		a, faults := parseAddress(written)
+		if len(faults) > 0 {
+			t.Errorf("%s: %+v", written, faults)
+		}
+		if told := a.Endpoint.String(); told != written {
+			t.Errorf("%s is told as %s", written, told)
+		}
+	}
+}
+
 // TestGiveUp sees each of the two keys mean something without the other.
 func TestGiveUp(t *testing.T) {
 	for text, want := range map[string]struct {

@@ -180,7 +180,7 @@ func TestExplainsInTheColumnsOfMasterCf(t *testing.T) {
 	want := []string{
 		"inet_interfaces or service: added tcp://127.0.0.1:25 (birth)",
 		"inet_interfaces or service: added tcp://[::1]:25 (birth)",
-		"inet_interfaces or service: removed tcp://*:25 (birth)",
+		"inet_interfaces or service: removed tcp://:25 (birth)",
 		"unpriv: n, was y (birth)",
 		"chroot: y, was n (birth)",
 		"wakeup: 60?, was 0 (birth)",

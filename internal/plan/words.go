@@ -14,23 +14,23 @@ const (
 	unset = "not set"
 )
 
-// String is an endpoint as brood.toml has it, without its attributes:
-// tcp://127.0.0.1:80, unix:///run/web.sock.
+// everyCID is the context id of a vsock address that is every one's:
+// VMADDR_CID_ANY, see vsock(7).
+const everyCID = "4294967295"
+
+// String is an endpoint as brood.toml has it, without its options:
+// tcp://127.0.0.1:80, tcp://:80 for every address, unix:///run/web.sock.
 func (e Endpoint) String() string {
-	switch scheme := networkWord(e.Network); {
-	case strings.HasPrefix(e.Path, "@"):
-		return scheme + ":" + e.Path
+	scheme, port := networkWord(e.Network)+"://", ":"+strconv.FormatUint(uint64(e.Port), 10)
+	switch {
 	case e.Path != "":
-		return scheme + "://" + e.Path
-	case e.Network == NetVsock && e.Addr == "":
-		return scheme + "://any:" + strconv.FormatUint(uint64(e.Port), 10)
-	case e.Addr == "":
-		return scheme + "://*:" + strconv.FormatUint(uint64(e.Port), 10)
+		return scheme + e.Path
+	case e.Network == NetVsock && e.Addr == everyCID:
+		return scheme + port
 	case strings.Contains(e.Addr, ":"):
-		return scheme + "://[" + e.Addr + "]:" + strconv.FormatUint(uint64(e.Port), 10)
-	default:
-		return scheme + "://" + e.Addr + ":" + strconv.FormatUint(uint64(e.Port), 10)
+		return scheme + "[" + e.Addr + "]" + port
 	}
+	return scheme + e.Addr + port
 }
 
 // attributes are what an endpoint has beside its address.
@@ -56,7 +56,7 @@ func networkWord(n Network) string {
 	case NetUnix:
 		return "unix"
 	case NetUnixgram:
-		return "unix-dgram"
+		return "unixgram"
 	case NetFifo:
 		return "fifo"
 	case NetVsock:
