@@ -1,10 +1,13 @@
 package control
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -24,11 +27,32 @@ var parts = map[string]func(args []string) int{}
 // TestMain has the test binary play its part, or run the tests.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 {
-		if play, ok := parts[os.Args[1]]; ok {
-			os.Exit(play(os.Args[2:]))
+		if part, ok := parts[os.Args[1]]; ok {
+			os.Exit(part(os.Args[2:]))
 		}
 	}
 	os.Exit(m.Run())
+}
+
+// play has the test binary play a part in a process of its own, which is talked
+// with by pipes. It ends with its standard input.
+func play(t *testing.T, part ...string) (cmd *exec.Cmd, stdin io.WriteCloser, answers *bufio.Reader) {
+	t.Helper()
+	cmd = exec.Command(os.Args[0], part...)
+	cmd.Env = append(os.Environ(), noLinger)
+	cmd.Stderr = os.Stderr
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	return cmd, stdin, bufio.NewReader(stdout)
 }
 
 // needsRoot leaves a test out of the short run; what remains needs root.

@@ -9,7 +9,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"os/exec"
 	"slices"
 	"strconv"
 	"strings"
@@ -92,22 +91,9 @@ type asking struct {
 // as starts a child that asks as another user, over one connection or several.
 func as(t *testing.T, who user, path, connections string, lines ...string) *asking {
 	t.Helper()
-	cmd := exec.Command(os.Args[0], "ask-as", path, fmt.Sprint(who.uid), fmt.Sprint(who.gid), fmt.Sprint(who.group), connections)
-	cmd.Env = append(os.Environ(), noLinger)
-	cmd.Stderr = os.Stderr
-	stdin, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	cmd, stdin, answers := play(t, "ask-as", path, fmt.Sprint(who.uid), fmt.Sprint(who.gid), fmt.Sprint(who.group), connections)
 	left := false
-	a := &asking{t: t, lines: bufio.NewReader(stdout), pid: cmd.Process.Pid}
+	a := &asking{t: t, lines: answers, pid: cmd.Process.Pid}
 	a.leave = func() {
 		if !left {
 			left = true

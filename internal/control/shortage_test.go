@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strconv"
@@ -91,26 +90,12 @@ type daemon struct {
 func startDaemon(t *testing.T, reserve time.Duration) *daemon {
 	t.Helper()
 	d := &daemon{t: t, path: filepath.Join(openDirectory(t), "control")}
-	cmd := exec.Command(os.Args[0], "serve-short", d.path, reserve.String())
-	cmd.Env = append(os.Environ(), noLinger)
-	cmd.Stderr = os.Stderr
-	stdin, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	cmd, stdin, answers := play(t, "serve-short", d.path, reserve.String())
 	d.pid, d.process = cmd.Process.Pid, cmd.Process
 	t.Cleanup(func() {
 		stdin.Close()
 		cmd.Wait()
 	})
-	answers := bufio.NewReader(stdout)
 	d.tell = func(word string) {
 		t.Helper()
 		if _, err := fmt.Fprintln(stdin, word); err != nil {
