@@ -23,7 +23,8 @@ func drainCommand() *cobra.Command {
 		Long: `drain has SERVICE take no new clients and waits until its workers have finished
 those that they have. When the deadline comes first, the workers that are left
 get the stop signal, and KILL where that does not help; they are named, and the
-status is 1. "brood resume" lets the service take clients again.
+status is 1. "brood resume", or the next reload, lets the service take clients
+again.
 
 With --all it is all services, and broodd ends when they have: the gentle way to
 stop it. To interrupt this command does not end the drain.`,
