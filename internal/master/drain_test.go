@@ -252,8 +252,7 @@ func TestDrainOfAllEndsTheDaemon(t *testing.T) {
 	if last := d.done(t); len(last.CutOff) > 0 {
 		t.Errorf("cut off: %+v", last.CutOff)
 	}
-	sig := <-w.ended
-	w.ended <- sig
+	w.stopped()
 }
 
 // TestRemovedServiceIsDrained takes a service of brood.toml out of the
@@ -336,9 +335,7 @@ func TestExodus(t *testing.T) {
 	}
 	helps.Close()
 	d.done(t)
-	sig := <-w.ended
-	w.ended <- sig
-	if sig != syscall.SIGTERM {
+	if sig := w.stopped(); sig != syscall.SIGTERM {
 		t.Errorf("it ended by %v", sig)
 	}
 }
@@ -362,6 +359,5 @@ func TestExodusHasADeadline(t *testing.T) {
 	if len(last.CutOff) != 1 || int(last.CutOff[0].PID) != busy.pid {
 		t.Errorf("cut off: %+v", last.CutOff)
 	}
-	sig := <-w.ended
-	w.ended <- sig
+	w.stopped()
 }

@@ -231,6 +231,20 @@ func (w *world) end() {
 	<-w.ended
 }
 
+// stopped waits until the loop has ended by itself, and is the signal that it ended
+// by. The end of the test waits for that too.
+func (w *world) stopped() os.Signal {
+	w.t.Helper()
+	select {
+	case sig := <-w.ended:
+		w.ended <- sig
+		return sig
+	case <-time.After(await.Patience):
+		w.t.Fatal("it does not end")
+		return nil
+	}
+}
+
 func (w *world) call(f func()) {
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), await.Patience)

@@ -482,8 +482,7 @@ func TestStopIsTermOnceAndTwice(t *testing.T) {
 	if _, err := bufio.NewReader(c).ReadString('\n'); err == nil {
 		t.Error("the client was not cut off")
 	}
-	sig := <-w.ended
-	w.ended <- sig
+	w.stopped()
 	if err := w.m.Stop(within(t), operator, true); err == nil {
 		t.Error("a loop that has ended answers")
 	}
