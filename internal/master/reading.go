@@ -2,6 +2,7 @@ package master
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -129,6 +130,9 @@ func (m *Master) consider(p proposed) {
 func (m *Master) carryOut(r *reading, p *proposed) error {
 	if r.answer != nil {
 		m.logAsked(r.by, "reload", r.service)
+	}
+	if errors.Is(p.err, ErrUnknown) || errors.Is(p.err, ErrAmbiguous) {
+		return p.err // the request is wrong, and not the configuration
 	}
 	err := p.err
 	var missing map[string]error

@@ -19,3 +19,19 @@ func TestUnknownNamesAreAnsweredAlike(t *testing.T) {
 		}
 	}
 }
+
+// TestAReloadOfNobodyIsNoRefusedReload: whoever mistypes a name is told so, and not
+// everybody that the configuration has a fault.
+func TestAReloadOfNobodyIsNoRefusedReload(t *testing.T) {
+	s := serviceOf(t, "s", "obey", pool.Policy{Limit: 1})
+	w := start(t, s)
+	w.configure(s)
+	if _, err := w.m.Reload(within(t), operator, "nobody"); !errors.Is(err, ErrUnknown) {
+		t.Error(err)
+	}
+	p, err := w.m.Picture(within(t), PictureOptions{})
+	w.do(err)
+	if p.Reload != nil {
+		t.Errorf("the picture has a reload: %+v", p.Reload)
+	}
+}
