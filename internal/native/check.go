@@ -86,10 +86,10 @@ func (l *loader) settleGiveUp(set layered, svc *Service) {
 	if tries != nil && tries.failed || follows != nil && follows.failed {
 		return
 	}
-	tried, retries := svc.Backoff.Tries, svc.OnGiveUp == Retry
+	tried, retries := svc.Backoff.Tries, svc.OnGiveUp == plan.GiveUpRetry
 	switch {
 	case follows == nil && tried > 0:
-		svc.OnGiveUp = Hold
+		svc.OnGiveUp = plan.GiveUpHold
 	case follows == nil:
 	case retries && tried > 0:
 		l.report.errorf(follows.at, "on_give_up = \"retry\" never gives up, and backoff.tries = %d does", tried).
@@ -104,7 +104,7 @@ func (l *loader) settleGiveUp(set layered, svc *Service) {
 
 func (l *loader) checkLog(set layered, svc *Service) {
 	s := set.find("log.facility")
-	if s != nil && !s.failed && svc.Log.To != LogToSyslog && svc.Log.To != LogToJournal {
+	if s != nil && !s.failed && svc.Log.To != plan.OutputSyslog && svc.Log.To != plan.OutputJournal {
 		l.report.warnf(s.at, "log.facility has no effect with log.to = %s", quoted(svc.Log.To)).
 			instead("leave it out, or write to = \"syslog\"")
 	}

@@ -103,7 +103,7 @@ type Service struct {
 	Stop    Stop
 	Backoff Backoff
 	// OnGiveUp is what happens when Backoff.Tries births have failed in a row.
-	OnGiveUp GiveUp
+	OnGiveUp plan.GiveUp
 	// Essential has brood refuse to start, or to reload, without this service.
 	Essential bool
 	// Orphans is what workers do when the daemon dies without a word.
@@ -192,19 +192,6 @@ const (
 	Spread
 )
 
-// GiveUp is what becomes of a service whose workers cannot be started.
-type GiveUp uint8
-
-// Retry never gives up; Hold keeps the sockets, so that clients queue until an
-// operator steps in; Close closes them, so that clients are refused; Exit ends
-// brood.
-const (
-	Retry GiveUp = iota + 1
-	Hold
-	Close
-	Exit
-)
-
 // OrphanFate is what happens to workers whose daemon was killed.
 type OrphanFate uint8
 
@@ -253,7 +240,7 @@ const Unlimited = ^uint64(0)
 
 // Log is where lines go.
 type Log struct {
-	// To is one of the LogTo words, or the absolute path of a file.
+	// To is one of the Output words of package plan, or the absolute path of a file.
 	To string
 	// Format is "text" or "json".
 	Format string
@@ -264,12 +251,3 @@ type Log struct {
 	// Keep is how many of a worker's last lines are kept as its last words.
 	Keep int
 }
-
-// The values of Log.To that are not a path.
-const (
-	LogToStdout  = "stdout"
-	LogToStderr  = "stderr"
-	LogToSyslog  = "syslog"
-	LogToJournal = "journal"
-	LogToDiscard = "discard"
-)

@@ -222,7 +222,7 @@ var lifeKeys = []*key{
 	{
 		name: "on_give_up", kind: kindChoice, choices: []string{"retry", "hold", "close", "exit"}, preset: `"retry"`, example: `"hold"`,
 		doc: "What becomes of a service whose workers cannot be started: retry goes on trying, every backoff.max at last; hold stops trying and leaves the sockets open, so that clients wait for an operator; close refuses them; exit stops brood with status 1. With backoff.tries alone it is hold.",
-		put: func(d *draft, v value) { d.service.OnGiveUp = Retry + GiveUp(v.num) },
+		put: func(d *draft, v value) { d.service.OnGiveUp = plan.GiveUpRetry + plan.GiveUp(v.num) },
 	},
 	{
 		name: "essential", kind: kindFlag, preset: "false",

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/pelletier/go-toml/v2/unstable"
+
+	"github.com/brood-project/brood/internal/plan"
 )
 
 // kind is a type of value.
@@ -356,7 +358,7 @@ func decodeMask(r *report, k *key, n *node) (value, bool) {
 	return value{at: n.at, num: int64(mode)}, true
 }
 
-var logWords = []string{LogToStdout, LogToStderr, LogToSyslog, LogToJournal, LogToDiscard}
+var logWords = []string{plan.OutputStdout, plan.OutputStderr, plan.OutputSyslog, plan.OutputJournal, plan.OutputDiscard}
 
 func decodeLogTo(r *report, k *key, n *node) (value, bool) {
 	if n.kind != unstable.String {

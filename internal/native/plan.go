@@ -88,7 +88,7 @@ func (s *Service) wishes() *plan.Wishes {
 	w := &plan.Wishes{
 		FD:        s.FD,
 		Essential: s.Essential,
-		OnGiveUp:  giveUps[s.OnGiveUp],
+		OnGiveUp:  s.OnGiveUp,
 		Ceilings:  s.Ceilings,
 		Output:    s.Log.output(),
 	}
@@ -111,8 +111,6 @@ func (s *Service) wishes() *plan.Wishes {
 	}
 	return w
 }
-
-var giveUps = [...]plan.GiveUp{Retry: plan.GiveUpRetry, Hold: plan.GiveUpHold, Close: plan.GiveUpClose, Exit: plan.GiveUpExit}
 
 // output is the same in the plan's words.
 func (l *Log) output() plan.Output {

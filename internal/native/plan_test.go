@@ -109,14 +109,14 @@ func TestAnAddressIsTold(t *testing.T) {
 func TestGiveUp(t *testing.T) {
 	for text, want := range map[string]struct {
 		tries   int
-		follows GiveUp
+		follows plan.GiveUp
 	}{
-		"":                            {0, Retry},
-		`on_give_up = "retry"`:        {0, Retry},
-		`on_give_up = "exit"`:         {10, Exit},
-		"backoff.tries = 3":           {3, Hold},
-		`backoff.tries = "unlimited"`: {0, Retry},
-		"backoff.tries = 3\non_give_up = \"close\"": {3, Close},
+		"":                            {0, plan.GiveUpRetry},
+		`on_give_up = "retry"`:        {0, plan.GiveUpRetry},
+		`on_give_up = "exit"`:         {10, plan.GiveUpExit},
+		"backoff.tries = 3":           {3, plan.GiveUpHold},
+		`backoff.tries = "unlimited"`: {0, plan.GiveUpRetry},
+		"backoff.tries = 3\non_give_up = \"close\"": {3, plan.GiveUpClose},
 	} {
 		cfg, ds := loadWithFile(plan.ProtocolInetd, text)
 		if ds.Failed() {
