@@ -2,6 +2,7 @@ package listen
 
 import (
 	"errors"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -139,13 +140,39 @@ func WithdrawAll(sockets []*Socket) {
 		if s.Lent && s.FD >= 0 {
 			_ = unix.Shutdown(s.FD, unix.SHUT_RDWR)
 		}
-		s.Close()
 	}
+	closeAll(sockets)
 	batch.later(func() {
 		for _, s := range sockets {
 			s.leaveName()
 		}
 	})
+}
+
+// closeAll is Close of many. Those with numbers in a row are closed by one call:
+// a number that becomes free meanwhile is below those still to be closed.
+func closeAll(sockets []*Socket) {
+	fds := make([]int, 0, len(sockets))
+	for _, s := range sockets {
+		if s.FD >= 0 {
+			fds = append(fds, s.FD)
+			s.FD = -1
+		}
+	}
+	slices.Sort(fds)
+	for len(fds) > 0 {
+		n := 1
+		for n < len(fds) && fds[n] == fds[0]+n {
+			n++
+		}
+		// Where there is no such call, each is closed by itself.
+		if n == 1 || unix.CloseRange(uint(fds[0]), uint(fds[n-1]), 0) != nil {
+			for _, fd := range fds[:n] {
+				_ = unix.Close(fd)
+			}
+		}
+		fds = fds[n:]
+	}
 }
 
 // LeaveAll closes our descriptors and takes the names of paths away. Whoever
@@ -165,9 +192,7 @@ func LeaveAll(sockets []*Socket) {
 // RemoveAll is Remove for many sockets.
 func RemoveAll(sockets []*Socket) {
 	RetireAll(sockets)
-	for _, s := range sockets {
-		s.Close()
-	}
+	closeAll(sockets)
 }
 
 func (s *Socket) fail(op string, err error) error {

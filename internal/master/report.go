@@ -94,8 +94,9 @@ func withCeilings(now, next []plan.Ceiling, wanted []string) []plan.Ceiling {
 
 // outcome says what it means for each service that a plan comes into force.
 func (c *comparison) outcome(next *plan.Plan, whole bool) *scoreboard.Outcome {
-	out := &scoreboard.Outcome{Changes: []scoreboard.Change{}}
-	for _, ch := range plan.Diff(c.plan, next) {
+	changes := plan.Diff(c.plan, next)
+	out := &scoreboard.Outcome{Changes: make([]scoreboard.Change, 0, comeAndGo(changes))}
+	for _, ch := range changes {
 		renewed := ch.New != nil && ch.New.Wishes == nil && ch.Old != nil
 		out.RestartsAll = out.RestartsAll || renewed && whole
 		switch {
@@ -113,6 +114,18 @@ func (c *comparison) outcome(next *plan.Plan, whole bool) *scoreboard.Outcome {
 	return out
 }
 
+// comeAndGo is how many services come or go. That can be thousands, and room
+// that is made for them in steps costs several times as much.
+func comeAndGo(changes []plan.Change) int {
+	n := 0
+	for _, ch := range changes {
+		if ch.Old == nil || ch.New == nil {
+			n++
+		}
+	}
+	return n
+}
+
 func placeIn(kind string, s *plan.Service) scoreboard.Change {
 	return scoreboard.Change{Service: s.Name, Kind: kind, File: s.Pos.File, Line: s.Pos.Line}
 }
@@ -126,12 +139,17 @@ func added(s *plan.Service) scoreboard.Change {
 	return c
 }
 
-// removed says what becomes of those who are there.
+// What becomes of those who are there when a service goes; it is never changed.
+var (
+	finish = []string{"its workers finish their clients, for as long as brood.drain and stop.drain allow"}
+	end    = []string{"its processes are sent TERM"}
+)
+
 func removed(s *plan.Service) scoreboard.Change {
 	c := placeIn("removed", s)
-	c.Details = []string{"its workers finish their clients, for as long as brood.drain and stop.drain allow"}
+	c.Details = finish
 	if s.Wishes == nil {
-		c.Details = []string{"its processes are sent TERM"}
+		c.Details = end
 	}
 	return c
 }
