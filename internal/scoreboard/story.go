@@ -135,10 +135,13 @@ func (s *Service) unserved() cause {
 
 // byOrder explains what an operator has asked for.
 func (s *Service) byOrder(p *Picture, state State) cause {
-	left := count(s.Living(), "worker")
+	left := count(s.Living(), "worker") + " finish what they have"
+	if s.Living() == 1 {
+		left = "1 worker finishes what it has"
+	}
 	switch {
 	case state == "leaving":
-		return cause{text: "it is gone from the configuration, and " + left + " finish what they have"}
+		return cause{text: "it is gone from the configuration, and " + left}
 	case state == "paused":
 		then := "clients wait in the queue"
 		if s.Living() > 0 {
@@ -149,7 +152,7 @@ func (s *Service) byOrder(p *Picture, state State) cause {
 			do:   []string{"\"brood resume " + s.Title(p) + "\" lets it go on."},
 		}
 	case p.Closing:
-		return cause{text: "broodd is being stopped; " + left + " finish what they have"}
+		return cause{text: "broodd is being stopped; " + left}
 	}
 	if s.Living() == 0 {
 		return cause{
@@ -158,7 +161,7 @@ func (s *Service) byOrder(p *Picture, state State) cause {
 		}
 	}
 	return cause{
-		text: "an operator is draining it; it takes no new client, and " + left + " finish what they have",
+		text: "an operator is draining it; it takes no new client, and " + left,
 		do:   []string{"\"brood resume " + s.Title(p) + "\" lets it take clients again."},
 	}
 }

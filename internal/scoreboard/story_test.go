@@ -89,6 +89,16 @@ var because = []struct {
 		says: []string{"exit status 1", "KeyError: 'DATABASE_URL'"},
 	},
 	{
+		name:    "draining-one",
+		service: func() Service { return Service{Limit: 3, Draining: true, Busy: 1} },
+		says:    []string{"an operator is draining it", "1 worker finishes what it has"},
+	},
+	{
+		name:    "draining-two",
+		service: func() Service { return Service{Limit: 3, Draining: true, Busy: 1, Idle: 1} },
+		says:    []string{"2 workers finish what they have"},
+	},
+	{
 		name: "segmentation-fault",
 		service: func() Service {
 			return Service{
