@@ -62,7 +62,7 @@ func say(t *testing.T, h slog.Handler, l slog.Level, text string) error {
 	t.Helper()
 	start := time.Now()
 	err := h.Handle(context.Background(), record(l, text))
-	if d := time.Since(start); d > 2*time.Second {
+	if d := time.Since(start); d > 20*time.Second {
 		t.Fatalf("logging took %v", d)
 	}
 	return err

@@ -208,7 +208,7 @@ func TestDeadlineOfDrainCutsOff(t *testing.T) {
 	policy := pool.Policy{Limit: 5, Stop: pool.Stopping{Signal: 15, Timeout: 20 * pool.Second, Drain: pool.Millisecond}}
 	w := startNative(t, planOf(systemdOf(t, "s", "systemd", policy)))
 	slow, slower, quick := w.served(w.connect("s")), w.served(w.connect("s")), w.served(w.connect("s"))
-	d := w.drain("s", 2*time.Second) // all have told that they are busy, whether it was read or not
+	d := w.drain("s", 4*time.Second) // all have told that they are busy, whether it was read or not
 	d.leaves(t, 3)
 	quick.Close()
 	p := d.leaves(t, 2)

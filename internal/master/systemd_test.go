@@ -85,7 +85,7 @@ func TestAHungStartIsEndedWithAPicture(t *testing.T) {
 
 func TestASilentWorkerIsEnded(t *testing.T) {
 	s := systemdOf(t, "web", "no-heartbeat", pool.Policy{Limit: 1, Ready: true, StartTimeout: 20 * pool.Second, Heartbeat: pool.Second / 5})
-	good := systemdOf(t, "good", "systemd", pool.Policy{Limit: 1, Ready: true, StartTimeout: 20 * pool.Second, Heartbeat: pool.Second * 3 / 2})
+	good := systemdOf(t, "good", "systemd", pool.Policy{Limit: 1, Ready: true, StartTimeout: 20 * pool.Second, Heartbeat: 20 * pool.Second})
 	w := startNative(t, planOf(s, good))
 	w.connect("web")
 	pid := w.answer(w.connect("good"))[0]
