@@ -23,16 +23,21 @@ func (in *inspection) addresses() {
 		return
 	}
 	wanted := portsIn(why)
+	var own []uint16 // where brood listens for this service
 	for _, a := range in.service.Listen {
 		in.socketDirectory(a.Address)
-		wanted = append(wanted, portsIn(a.Address)...)
+		own = append(own, portsIn(a.Address)...)
+	}
+	wanted = append(wanted, own...)
+	if in.service.Missing {
+		own = nil
 	}
 	if !strings.Contains(strings.ToLower(why), "in use") {
 		return
 	}
 	slices.Sort(wanted)
 	for _, port := range slices.Compact(wanted) {
-		in.holders(port)
+		in.holders(port, slices.Contains(own, port))
 	}
 }
 
@@ -62,8 +67,9 @@ func (in *inspection) socketDirectory(address string) {
 	}
 }
 
-// holders names those that listen at a port.
-func (in *inspection) holders(port uint16) {
+// holders names those that listen at a port; own tells that brood does, for this
+// service.
+func (in *inspection) holders(port uint16, own bool) {
 	sockets := map[string]string{}
 	for _, table := range []string{"tcp", "tcp6", "udp", "udp6"} {
 		listening(readText("/proc/net/"+table), port, sockets)
@@ -72,13 +78,13 @@ func (in *inspection) holders(port uint16) {
 		in.note("port", fmt.Sprintf("Nobody has port %d now.", port))
 		return
 	}
-	own := "/proc/" + strconv.Itoa(int(in.picture.PID)) + "/"
+	brood := "/proc/" + strconv.Itoa(int(in.picture.PID)) + "/"
 	named := map[string]bool{}
 	links, _ := filepath.Glob("/proc/[0-9]*/fd/*")
 	for _, link := range links {
 		to, err := os.Readlink(link)
 		address, ok := sockets[to]
-		if err != nil || !ok || strings.HasPrefix(link, own) {
+		if err != nil || !ok || strings.HasPrefix(link, brood) {
 			continue
 		}
 		pid := strings.Split(link, "/")[2]
@@ -88,9 +94,27 @@ func (in *inspection) holders(port uint16) {
 			in.wrong("port", text, "End process "+pid+" ("+name+"), or have one of the two listen elsewhere.")
 		}
 	}
-	if len(named) == 0 {
+	switch {
+	case len(named) > 0:
+	case own:
+		in.wrong("port", fmt.Sprintf("Port %d is brood's own: it listens there for %s, and its workers get that socket ready made.", port, in.service.Name),
+			"Have the program serve the socket that it is given, and bind none: "+given(in.service.Protocol)+".")
+	default:
 		in.note("port", fmt.Sprintf("Port %d is taken, and you may not see by whom: ask as root.", port))
 	}
+}
+
+// given says where a worker of a protocol finds its socket.
+func given(protocol string) string {
+	switch protocol {
+	case "systemd":
+		return "its descriptors begin with 3, LISTEN_FDS tells how many"
+	case "fastcgi", "inetd":
+		return "it is descriptor 0"
+	case "postfix":
+		return "its descriptors begin with 6"
+	}
+	return "its descriptor is 3, or what fd says"
 }
 
 // States of sockets in /proc/net, see include/net/tcp_states.h of the kernel:

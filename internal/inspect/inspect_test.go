@@ -178,6 +178,10 @@ func TestAddresses(t *testing.T) {
 	if len(found) != 1 || !found[0].Wrong || found[0].Text != want {
 		t.Errorf("%+v, want %s", found, want)
 	}
+	w.inspected(scoreboard.Service{
+		Name: "web", Protocol: "none", Listen: s.Listen,
+		Failure: &scoreboard.Death{Words: []string{"OSError: [Errno 98] Address already in use"}},
+	}, "is brood's own: it listens there for web, and its workers get that socket ready made.")
 	l.Close()
 	found = Service(&scoreboard.Picture{PID: 1}, &s)
 	if len(found) != 1 || found[0].Wrong || !strings.HasPrefix(found[0].Text, "Nobody has port ") {
