@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/brood-project/brood/internal/await"
+	"github.com/brood-project/brood/internal/plan"
 	"github.com/brood-project/brood/internal/pool"
 	"github.com/brood-project/brood/internal/scoreboard"
 )
@@ -137,6 +138,25 @@ func TestEveryEventHasWords(t *testing.T) {
 			t.Errorf("event %d: %q, %q", k, k.String(), ev.words(0))
 		}
 		seen[k.String()] = true
+	}
+}
+
+// TestClientsThatNobodyCounted are not said to be none.
+func TestClientsThatNobodyCounted(t *testing.T) {
+	for _, c := range []struct {
+		policy pool.Policy
+		uses   uint32
+		want   string
+	}{
+		{pool.Policy{}, 0, "exit status 1, after 60s and 0 clients"},
+		{pool.Policy{Opaque: true}, 0, "exit status 1, after 60s"},
+		{pool.Policy{Opaque: true}, 7, "exit status 1, after 60s and 7 clients"},
+		{pool.Policy{Single: true}, 0, "exit status 1, after 60s"},
+	} {
+		ev := event{kind: eventDied, pid: 5, code: 1, span: 60 * pool.Second, uses: c.uses, of: &plan.Service{Policy: &c.policy}}
+		if got := ev.words(0); got != "worker 5 ended: "+c.want {
+			t.Errorf("%+v: %q", c, got)
+		}
 	}
 }
 

@@ -23,7 +23,7 @@ func (k eventKind) String() string {
 // words is the event for people. The epoch is what turns the loop's time into
 // that of the wall, see wallEpoch.
 func (ev *event) words(epoch int64) string {
-	age := fmt.Sprintf("after %s and %s", seconds(ev.span), clients(ev.uses))
+	age := "after " + life(ev.of, ev.span, ev.uses)
 	switch ev.kind { //exhaustive:enforce
 	case eventBorn:
 		return fmt.Sprintf("worker %d was born", ev.pid)

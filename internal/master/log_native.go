@@ -9,6 +9,7 @@ import (
 
 	"github.com/brood-project/brood/internal/plan"
 	"github.com/brood-project/brood/internal/pool"
+	"github.com/brood-project/brood/internal/scoreboard"
 )
 
 // This file holds the lines about services of brood.toml, in words of our own.
@@ -69,13 +70,18 @@ func (m *Master) tellGossip(s *service, a *pool.Action) {
 	m.gossip(s, slog.LevelWarn, fmt.Sprintf("service %q: %s: ignored", s.plan.Name, what))
 }
 
-// lifeOf is how long a worker has lived, and for how many clients, where it tells
-// of them.
-func lifeOf(s *service, a *pool.Action) string {
-	if a.Uses == 0 && s.plan.Policy.Opaque {
-		return seconds(a.Age)
+// lifeOf is how long the worker has lived that a note is about, and for how many
+// clients.
+func lifeOf(s *service, a *pool.Action) string { return life(s.plan, a.Age, a.Uses) }
+
+// life is how long a worker of a service has lived, and for how many clients,
+// where that is known: one that does not tell may have served any number, and one
+// of inetd is there for the one that it was born with.
+func life(of *plan.Service, age pool.Duration, uses uint32) string {
+	if uses == 0 && of != nil && (of.Policy.Opaque || of.Policy.Single) {
+		return seconds(age)
 	}
-	return seconds(a.Age) + " and " + clients(a.Uses)
+	return seconds(age) + " and " + clients(uses)
 }
 
 // clients is a number of them in words.
@@ -115,7 +121,7 @@ func (m *Master) withLastWords(s *service, a *pool.Action, what string) {
 	log := func(words []string) {
 		text := ""
 		if len(words) > 0 {
-			text = "; last words: " + strings.Join(words, " | ")
+			text = "; last words: " + strings.Join(scoreboard.Unframed(words), " | ")
 		}
 		m.warnf(s, "%s (%s%s)", what, why, text)
 	}

@@ -141,7 +141,10 @@ func (s *Service) starved(d *Death) cause {
 
 // overstepped explains a worker that one of brood's own limits has ended.
 func (s *Service) overstepped(d *Death) cause {
-	c := cause{proof: "It had lived for " + Span(d.Age) + " and served " + count(d.Uses, "client") + "."}
+	c := cause{proof: "It had lived for " + Span(d.Age) + "."}
+	if s.knowsUses(d) {
+		c.proof = "It had lived for " + Span(d.Age) + " and served " + count(d.Uses, "client") + "."
+	}
 	if d.Place != "" {
 		c.proof = "It hung there: " + d.Place + "."
 	}
@@ -204,14 +207,8 @@ func crashAdvice(d *Death) []string {
 // program said.
 func (s *Service) exited(d *Death) cause {
 	c := cause{weak: true, proof: "The worker " + d.ending() + d.inHand() + ", and had said nothing."}
-	when := "before it served a client"
-	if d.Uses > 0 {
-		when = "after it served " + count(d.Uses, "client")
-	}
-	if d.Busy {
-		when = "with a client in hand"
-	}
-	c.do = []string{"Run it by hand" + s.asUser() + ":\n" + shellLine(s.Command)}
+	when, status := s.when(d), ""
+	c.do = []string{"Run it by hand" + s.asUser() + ":\n" + ShellLine(s.Command)}
 	switch d.Exit {
 	case 0:
 		c.text = "its workers end " + when + ", with exit status 0"
@@ -221,16 +218,39 @@ func (s *Service) exited(d *Death) cause {
 	case 127:
 		c.text = "a command or a shared library that it needs is not found (exit status 127)"
 	default:
-		c.text = "a worker gave up with exit status " + strconv.Itoa(d.Exit) + ", " + when
+		c.text, status = "a worker gave up", "exit status "+strconv.Itoa(d.Exit)+", "+when
 	}
-	if last := telling(d.Words); last == Hidden {
-		c.proof = "The worker " + d.ending() + d.inHand() + "."
-	} else if last != "" {
+	last := telling(d.Words)
+	switch {
+	case last == Hidden:
+		c.do, c.proof = nil, "The worker "+d.ending()+d.inHand()+"."
+	case last != "":
 		c.text += ", saying " + quote(last)
 		c.proof = "Nothing more is known of the cause than what it said."
-		c.do[0] = "Mend what its last words say. By hand" + s.asUser() + ":\n" + shellLine(s.Command)
+		c.do[0] = "Mend what its last words say. By hand" + s.asUser() + ":\n" + ShellLine(s.Command)
+	}
+	switch {
+	case status == "":
+	case last == "" || last == Hidden:
+		c.text += " with " + status
+	default:
+		// Behind what it said: a narrow line is cut at its end.
+		c.text += " (" + status + ")"
 	}
 	return c
+}
+
+// when is how far a worker had got when it ended.
+func (s *Service) when(d *Death) string {
+	switch {
+	case d.Busy:
+		return "with a client in hand"
+	case d.Uses > 0:
+		return "after it served " + count(d.Uses, "client")
+	case s.knowsUses(d):
+		return "before it served a client"
+	}
+	return "at the age of " + Span(d.Age)
 }
 
 // ending is how a worker ended, as it follows "it".

@@ -30,14 +30,14 @@ func limitText(limit int) string {
 func (s *Service) happened(p *Picture) []string {
 	var all []string
 	if d := s.Failure; d != nil {
-		all = append(all, d.told(p, "The last failure"))
+		all = append(all, s.told(p, d, "The last failure"))
 		all = append(all, d.saidLast()...)
 		if d.Place != "" && d.Limit == "" {
 			all = append(all, "When it was ended: "+sentence(d.Place))
 		}
 	}
 	if d := s.Death; d != nil && (s.Failure == nil || d.At != s.Failure.At || d.PID != s.Failure.PID) {
-		all = append(all, d.told(p, "The last end"))
+		all = append(all, s.told(p, d, "The last end"))
 	}
 	if s.Failures > 0 {
 		all = append(all, sentence(count(s.Failures, "birth")+" failed in a row"))
@@ -46,16 +46,28 @@ func (s *Service) happened(p *Picture) []string {
 }
 
 // told is the sentence about one death.
-func (d *Death) told(p *Picture, title string) string {
+func (s *Service) told(p *Picture, d *Death, title string) string {
 	text := title + ", " + p.ago(d.At) + ": "
 	if d.Cause != "" {
 		return text + "no worker could be started."
 	}
-	text += "worker " + strconv.Itoa(int(d.PID)) + " " + d.ending() + ", " + Span(d.Age) + " old, after " + count(d.Uses, "client")
-	if d.Busy {
-		text += ", with one more in hand"
+	text += "worker " + strconv.Itoa(int(d.PID)) + " " + d.ending() + ", " + Span(d.Age) + " old"
+	switch known := s.knowsUses(d); {
+	case known && d.Busy:
+		text += ", after " + count(d.Uses, "client") + ", with one more in hand"
+	case known:
+		text += ", after " + count(d.Uses, "client")
+	default:
+		text += d.inHand()
 	}
 	return text + "."
+}
+
+// knowsUses tells whether it is known how many clients a worker had served: one
+// that does not tell may have served any number, and one of inetd is there for
+// the one that it was born with.
+func (s *Service) knowsUses(d *Death) bool {
+	return d.Uses > 0 || !s.Opaque && s.Protocol != "inetd"
 }
 
 // wordsMost is how many of the last words a story repeats.
@@ -67,13 +79,30 @@ func (d *Death) saidLast() []string {
 	if len(d.Words) < 2 {
 		return nil
 	}
-	words := d.Words[max(0, len(d.Words)-wordsMost):]
+	words := Unframed(d.Words)
+	words = words[max(0, len(words)-wordsMost):]
 	said := make([]string, 0, len(words)+1)
 	said = append(said, "It said last:")
 	for _, w := range words {
 		said = append(said, "| "+w)
 	}
 	return said
+}
+
+// Unframed are the lines that stand at the margin: those that are indented are
+// the frames of a stack, and between them what was said is hard to find. Where
+// all are indented it is all of them.
+func Unframed(words []string) []string {
+	var margin []string
+	for _, w := range words {
+		if !strings.HasPrefix(w, " ") && !strings.HasPrefix(w, "\t") {
+			margin = append(margin, w)
+		}
+	}
+	if margin == nil {
+		return words
+	}
+	return margin
 }
 
 // sums is all that has happened, in one sentence.

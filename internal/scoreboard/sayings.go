@@ -56,7 +56,7 @@ var sayings = []saying{
 	},
 	{
 		pattern: lazy(`(?i)address already in use`),
-		cause:   "its program binds an address itself, and somebody else has that",
+		cause:   "its program binds an address itself, which is in use",
 		do:      "have the program use the socket that brood hands over, or stop the other one",
 	},
 	{

@@ -9,12 +9,15 @@ import (
 // themselves to every shell.
 const shellPlain = "%+,-./:=@_"
 
-// shellLine writes a command so that it can be pasted into a shell, and is one
-// line whatever the arguments hold. What means itself is left as it is.
-func shellLine(command []string) string {
+// ShellLine writes a command so that it can be pasted into a shell, and is one
+// line whatever the arguments hold. What means itself is left as it is, and so is
+// [Hidden].
+func ShellLine(command []string) string {
 	words := make([]string, len(command))
 	for i, word := range command {
-		words[i] = shellWord(word, i == 0)
+		if words[i] = word; word != Hidden {
+			words[i] = shellWord(word, i == 0)
+		}
 	}
 	return strings.Join(words, " ")
 }

@@ -17,9 +17,9 @@ func TestShellLine(t *testing.T) {
 		`python3 -c $'a\n\tb\'\\\033[1m\0017'`: {"python3", "-c", "a\n\tb'\\\x1b[1m\x017"},
 		"web 'größe' '\xff'":                   {"web", "größe", "\xff"},
 	} {
-		got := shellLine(command)
+		got := ShellLine(command)
 		if got != want {
-			t.Errorf("shellLine(%q) = %s, want %s", command, got, want)
+			t.Errorf("ShellLine(%q) = %s, want %s", command, got, want)
 		}
 		out, err := exec.Command("bash", "-c", `printf '%s\0' `+got).Output()
 		if err != nil {
@@ -33,7 +33,7 @@ func TestShellLine(t *testing.T) {
 
 // TestCommandsAreNotWrapped: a line break between quotes would be another command.
 func TestCommandsAreNotWrapped(t *testing.T) {
-	command := shellLine([]string{"/usr/bin/sh", "-c", "echo  two spaces; exec /srv/web/bin/web --with --many --options"})
+	command := ShellLine([]string{"/usr/bin/sh", "-c", "echo  two spaces; exec /srv/web/bin/web --with --many --options"})
 	story := Story{Cause: "web is broken.", Do: []string{"Run it by hand as nobody:\n" + command}}
 	if text := story.Text(40); !strings.Contains(text, "\n    "+command+"\n") {
 		t.Errorf("the command cannot be copied:\n%s", text)

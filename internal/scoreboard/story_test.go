@@ -40,6 +40,30 @@ func throttled(d Death) Service {
 	}
 }
 
+// nodeWords are the last lines of a node that misses a module, 20 of them.
+var nodeWords = []string{
+	"node:internal/modules/cjs/loader:1210",
+	"  throw err;",
+	"  ^",
+	"Error: Cannot find module 'express'",
+	"Require stack:",
+	"- /srv/web/server.js",
+	"    at Module._resolveFilename (node:internal/modules/cjs/loader:1207:15)",
+	"    at Module._load (node:internal/modules/cjs/loader:1038:27)",
+	"    at Module.require (node:internal/modules/cjs/loader:1289:19)",
+	"    at require (node:internal/modules/helpers:182:18)",
+	"    at Object.<anonymous> (/srv/web/server.js:1:11)",
+	"    at Module._compile (node:internal/modules/cjs/loader:1521:14)",
+	"    at Module._extensions..js (node:internal/modules/cjs/loader:1623:10)",
+	"    at Module.load (node:internal/modules/cjs/loader:1266:32)",
+	"    at Module._load (node:internal/modules/cjs/loader:1091:12)",
+	"    at Function.executeUserEntryPoint [as runMain] (node:internal/modules/run_main:164:12) {",
+	"  code: 'MODULE_NOT_FOUND',",
+	"  requireStack: [ '/srv/web/server.js' ]",
+	"}",
+	"Node.js v20.20.2",
+}
+
 // because are the failures that an operator meets, made by hand, and what the
 // first two lines must say.
 var because = []struct {
@@ -87,6 +111,34 @@ var because = []struct {
 			}})
 		},
 		says: []string{"exit status 1", "KeyError: 'DATABASE_URL'"},
+	},
+	{
+		name: "exit-of-one-that-does-not-tell",
+		service: func() Service {
+			s := throttled(Death{PID: 421, Exit: 1, Age: 3 * hour, Words: []string{"lost the database"}})
+			s.Protocol, s.Opaque = "none", true
+			return s
+		},
+		says: []string{"a worker gave up, saying \"lost the database\" (exit status 1, at the age of 3 h)"},
+	},
+	{
+		name: "start-timeout-of-one-that-does-not-tell",
+		service: func() Service {
+			s := throttled(Death{PID: 422, Signal: 15, Limit: "start.timeout", Age: 10 * second})
+			s.Protocol, s.Opaque = "none", true
+			return s
+		},
+		says: []string{"not ready within start.timeout"},
+	},
+	{
+		name: "node-module-missing",
+		service: func() Service {
+			s := throttled(Death{PID: 423, Exit: 1, Age: 60 * millisecond, Words: nodeWords})
+			s.Command = []string{"/usr/bin/node", "server.js"}
+			s.Protocol, s.Opaque = "none", true
+			return s
+		},
+		says: []string{"the module express is not found"},
 	},
 	{
 		name:    "draining-one",
@@ -230,7 +282,7 @@ var because = []struct {
 			s.GaveUp, s.OnGiveUp, s.ThrottledUntil, s.Failures = true, "hold", 0, 10
 			return s
 		},
-		says: []string{"web has given up: a worker gave up with exit status 1", "no licence"},
+		says: []string{"web has given up: a worker gave up, saying \"no licence\" (exit status 1", "no licence"},
 	},
 	{
 		name:    "paused",
