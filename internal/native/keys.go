@@ -374,7 +374,7 @@ var logKeys = []*key{
 		put:  func(d *draft, v value) { d.log().Rate = int(v.num) },
 	},
 	{
-		name: "log.keep", kind: kindCount, preset: "10", max: 1000,
+		name: "log.keep", kind: kindCount, preset: "30", max: 1000,
 		doc: "How many of a worker's last lines are kept, to be told when it fails.",
 		put: func(d *draft, v value) { d.log().Keep = int(v.num) },
 	},
