@@ -88,7 +88,7 @@ func (o *statusOptions) run(ctx context.Context, cmd *cobra.Command, service str
 	look := screenOf(out)
 	switch {
 	case o.json:
-		return printJSON(out, p)
+		return printJSON(out, judge(p))
 	case o.prometheus:
 		_, err = fmt.Fprint(out, scoreboard.Prometheus(p))
 	case service == "":
