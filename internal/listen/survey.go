@@ -86,6 +86,8 @@ func (s *Survey) Close() {
 	}
 }
 
+var errClosed = errors.New("cannot count the queues: the survey is closed")
+
 // Look fills in the queues. What could not be found out stays 0; the error says
 // why, and the rest is filled in all the same. It takes a few milliseconds
 // among thousands of sockets.
@@ -93,7 +95,7 @@ func (s *Survey) Look(queues []Queue) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.fd < 0 {
-		return errors.New("cannot count the queues: the survey is closed")
+		return errClosed
 	}
 	find := make(map[uint32]*Queue, len(queues))
 	var tcp, path bool

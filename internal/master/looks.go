@@ -18,11 +18,24 @@ type looks struct {
 	busy bool
 }
 
-// ask is a look at the queues of a service; with tell, its pool is told.
+// ask is a look at the queues of a service; with tell, its pool is told. pid is a
+// worker of it, if one is named: how many clients it has, held, is asked as well.
 type ask struct {
 	service *service
 	queues  []listen.Queue
 	tell    bool
+	pid     int32
+	held    int
+	err     error
+}
+
+// look finds out what is asked.
+func (a *ask) look(at *listen.Survey) {
+	a.err = at.Look(a.queues)
+	if a.pid != 0 {
+		// Where that cannot be found out, it has none, as far as is known.
+		a.held, _ = at.Held(a.queues, openSockets(int(a.pid)))
+	}
 }
 
 // add enters an ask, and tells whether somebody has to run.
@@ -31,6 +44,9 @@ func (l *looks) add(a ask) (idle bool) {
 	defer l.mu.Unlock()
 	if i := slices.IndexFunc(l.asks, func(o ask) bool { return o.service == a.service }); i >= 0 {
 		a.tell = a.tell || l.asks[i].tell
+		if a.pid == 0 {
+			a.pid = l.asks[i].pid
+		}
 		l.asks[i] = a // it may have other sockets by now
 	} else {
 		l.asks = append(l.asks, a)

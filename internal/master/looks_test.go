@@ -31,26 +31,26 @@ func TestLooksInTheirTurn(t *testing.T) {
 	var l looks
 	a, b := &service{}, &service{}
 	socket := func(inode uint32) []listen.Queue { return []listen.Queue{{Inode: inode}} }
-	if !l.add(ask{a, socket(1), true}) {
+	if !l.add(ask{service: a, queues: socket(1), tell: true, pid: 7}) {
 		t.Fatal("somebody is busy")
 	}
-	if l.add(ask{b, socket(2), false}) || l.add(ask{a, socket(3), false}) {
+	if l.add(ask{service: b, queues: socket(2), tell: false}) || l.add(ask{service: a, queues: socket(3), tell: false}) {
 		t.Error("a second one is to run")
 	}
 	var told []ask
 	l.run(func(made *ask) {
-		if told = append(told, *made); len(told) == 1 && l.add(ask{a, socket(4), false}) {
+		if told = append(told, *made); len(told) == 1 && l.add(ask{service: a, queues: socket(4), tell: false}) {
 			t.Error("a second one is to run")
 		}
 	})
-	want := []ask{{a, socket(3), true}, {b, socket(2), false}, {a, socket(4), false}}
+	want := []ask{{service: a, queues: socket(3), tell: true, pid: 7}, {service: b, queues: socket(2)}, {service: a, queues: socket(4)}}
 	same := func(x, y ask) bool {
-		return x.service == y.service && slices.Equal(x.queues, y.queues) && x.tell == y.tell
+		return x.service == y.service && slices.Equal(x.queues, y.queues) && x.tell == y.tell && x.pid == y.pid
 	}
 	if !slices.EqualFunc(told, want, same) {
 		t.Errorf("%v, want %v", told, want)
 	}
-	if !l.add(ask{b, socket(2), false}) {
+	if !l.add(ask{service: b, queues: socket(2), tell: false}) {
 		t.Error("somebody is busy at the end")
 	}
 }

@@ -108,14 +108,14 @@ const (
 	countShare = 12
 )
 
-// look counts the clients that wait. Where one has come to an empty queue just
-// now there is one, and no need to count.
-func (m *Master) look(s *service) {
-	ev := pool.Event{Kind: pool.Looked, N: 1}
+// look counts the clients that wait, and those that a worker has, if one is named.
+// Where one has come to an empty queue just now there is one, and no need to count.
+func (m *Master) look(s *service, pid int32) {
+	ev := pool.Event{Kind: pool.Looked, N: 1, PID: pid}
 	switch {
 	case s.lone:
 	case s.plan.Policy.Opaque:
-		if ev.N = m.waitingAll(s); ev.N > 0 && m.lookForAge(s) {
+		if ev.N = m.waitingAll(s); (ev.N > 0 || pid != 0) && m.lookForAge(s, pid) {
 			return
 		}
 	default:

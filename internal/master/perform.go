@@ -45,7 +45,7 @@ func (m *Master) perform(s *service, a *pool.Action) {
 		m.closeStatus(s)
 		m.callOff(s)
 	case pool.Look:
-		m.look(s)
+		m.look(s, a.PID)
 	case pool.Tell:
 		m.noteTold(s, a)
 		m.tell(s, a)

@@ -125,7 +125,7 @@ var poolKeys = []*key{
 	{
 		name: "idle", kind: kindTime, preset: `"60s"`, min: int64(timeMin), max: int64(timeMax), zero: "never", only: notInetd,
 		also: []string{"idle_timeout", "process_idle_timeout", "max_idle", "keepalive", "ttl"},
-		doc:  "How long a worker above min and spare stays without a client. Of one that does not tell, brood sees only whether clients come and wait, not whether it still has one: make it longer than a client takes.",
+		doc:  "How long a worker above min and spare stays without a client. Of one that does not tell, the kernel says whether it, or a process below it, has a connection that it accepted at these addresses; of datagrams, vsock and fifos nobody knows.",
 		put:  func(d *draft, v value) { d.service.Idle = v.duration() },
 	},
 	{

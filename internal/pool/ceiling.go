@@ -346,7 +346,9 @@ func (p *Pool) yield() {
 	switch {
 	case p.ended() || p.staying <= p.policy.Min || p.policy.Single:
 	case p.opaque():
-		p.leaveLeastNeeded()
+		if c := p.leastNeeded(); c != nil {
+			p.leaveFirst(c)
+		}
 	default:
 		if c := p.freeOne(); c != nil {
 			p.leaveUnneeded(c)

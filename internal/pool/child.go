@@ -44,6 +44,7 @@ type child struct {
 	since      Time   // when the birth was asked for
 	extended   Time   // a start or a stop has not taken too long before
 	measured   Time   // when it was last asked for
+	held       Time   // when it was last known to have clients, though it does not tell
 	heir       *child // born to succeed it, until that is well
 	ancestor   *child // whom it is to succeed, until then
 	links      [slots]link

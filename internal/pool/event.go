@@ -30,7 +30,9 @@ const (
 	// Looked answers Look: N clients wait at the socket; it is told as 1 or
 	// more when the number is not known but there are any. Span is how long
 	// the oldest of them has waited, 0 when that is not known; Took is how many of
-	// those who were seen to wait before are known to be gone.
+	// those who were seen to wait before are known to be gone. PID is the one
+	// that Look named, if any, and Held how many clients it has taken and not done
+	// with; 0 also where that is not known.
 	Looked
 	// Replanned is a reload: Policy holds from now on, and every child leaves
 	// when convenient.
@@ -94,8 +96,8 @@ type Event struct {
 	Code int32
 	// N is a number of clients; for Scaled, of children.
 	N int32
-	// Took is a number of clients too, with Looked.
-	Took int32
+	// Took and Held are numbers of clients too, with Looked.
+	Took, Held int32
 	// Unloaded goes with Died: the program could not be executed.
 	Unloaded bool
 	// Span goes with Looked, Extended and Draining.
@@ -131,7 +133,8 @@ const (
 	// Rotate makes a new status channel for the children yet to be born and
 	// closes the old one, by which the others learn to leave.
 	Rotate
-	// Look asks how many clients wait. MUST be answered by Looked.
+	// Look asks how many clients wait, and how many PID has, if there is one. MUST
+	// be answered by Looked.
 	Look
 	// Tell has something to say to the operator: Note says what.
 	Tell

@@ -65,6 +65,10 @@ func (f *referee) legal(now Time) (evs []shortEvent) {
 		tell(Event{Kind: Looked})
 		tell(Event{Kind: Looked, N: 2})
 		tell(Event{Kind: Looked, N: 1, Span: Second})
+		if r.asked != 0 {
+			tell(Event{Kind: Looked, PID: r.asked})
+			tell(Event{Kind: Looked, PID: r.asked, Held: 1})
+		}
 	}
 	pid := int32(1)
 	for r.by(pid) != nil {
@@ -112,7 +116,7 @@ func (f *referee) legalOf(m *mortal, tell func(Event)) {
 // remember adds the books of the pool and of the rules.
 func (f *referee) remember(k *key, p *Pool) {
 	r, b, s, q := &f.rules, &p.fails, &p.shrink, &p.waits
-	k.add(int64(p.policy.Limit), int64(p.crowd), int64(p.turns.now), int64(r.looks))
+	k.add(int64(p.policy.Limit), int64(p.crowd), int64(p.turns.now), int64(r.looks), int64(r.asked), int64(s.asked))
 	k.add(truth(p.started, p.removed, p.hurried, p.draining, p.paused, p.gone, p.watching, p.tells, b.gaveUp, b.halfOpen, s.sampling, s.looking, p.ceiling.debt))
 	k.add(truth(r.gaveUp, r.watching), int64(b.inARow), int64(b.wait), int64(b.fruitless), int64(b.waiting), int64(s.low), int64(s.step), int64(q.seen))
 	k.when(p.armed, p.throttledTo, p.lookAt, p.fullSince, p.queueAt, p.drainAt, p.measured, q.since, q.look, q.at, q.ready)
@@ -122,9 +126,9 @@ func (f *referee) remember(k *key, p *Pool) {
 		if m.pid != 0 {
 			c = p.children[m.pid]
 		}
-		k.add(int64(m.gen), int64(m.pid), truth(m.busy, m.spoke, m.retired, m.stopped, m.killed, m.leaving))
+		k.add(int64(m.gen), int64(m.pid), truth(m.busy, m.spoke, m.retired, m.stopped, m.killed, m.leaving, m.holds))
 		k.add(int64(c.state), int64(c.phase), int64(c.uses), int64(c.reason), truth(c.heard, c.departing, c.due, c.replaced, c.byItself, c.proven, c == b.probe))
-		k.when(c.since, c.extended, c.measured)
+		k.when(c.since, c.extended, c.measured, c.held)
 		if c.heir != nil {
 			k.add(int64(c.heir.generation))
 		}

@@ -185,8 +185,9 @@ type shrinking struct {
 	needed     Time
 	lastClient Time
 	step       Duration
-	sampling   bool // watch only to see whether clients come at all
-	looking    bool // one goes if the look finds nobody waiting
+	sampling   bool  // watch only to see whether clients come at all
+	looking    bool  // one goes if the look finds nobody waiting
+	asked      int32 // the one who is to go, if it has no client
 }
 
 // surplus is how many children could be missed, as far as is known now.
@@ -275,51 +276,79 @@ func (p *Pool) shrinkOpaque() {
 		s.sampling = true
 		s.at = p.now + idle
 	default:
-		s.looking = true
 		s.at = p.now + idle
-		p.do(Action{Kind: Look})
+		c := p.leastNeeded()
+		if c == nil {
+			return // all have clients
+		}
+		s.looking, s.asked = true, c.pid
+		p.do(Action{Kind: Look, PID: c.pid})
 	}
 }
 
-// shrinkLooked retires one of an opaque pool if nobody waits. The whole surplus
-// goes within one more Idle.
-func (p *Pool) shrinkLooked(waiting int) {
+// shrinkLooked retires one of an opaque pool if nobody waits, and if it has no
+// client in hand as far as can be known: a connection may last, and none other
+// come, and whoever serves it is needed. The whole surplus goes within one more
+// Idle.
+func (p *Pool) shrinkLooked(ev *Event) {
 	s := &p.shrink
 	if !s.looking {
 		return
 	}
-	s.looking = false
-	if waiting > 0 {
+	if ev.N > 0 {
+		s.looking = false
 		s.needed, s.step = p.now, 0
 		return
 	}
+	if ev.PID != s.asked {
+		return // the answer to another look
+	}
+	s.looking = false
 	if s.step == 0 {
 		s.step = max(p.policy.Idle/Duration(max(1, p.surplus())), Millisecond)
 	}
-	p.leaveLeastNeeded()
 	s.at = p.now + Time(s.step)
+	c := p.children[s.asked]
+	switch {
+	case c == nil || c.phase != present || !c.state.stays():
+		// It is gone or about to; the next look names another.
+	case ev.Held > 0:
+		c.held = p.now
+	default:
+		p.leaveFirst(c)
+	}
 }
 
-// leaveLeastNeeded retires one of an opaque pool: who waits to be replaced, and need
-// not be then, before the youngest. A successor does not go, or another would have
-// to be born: where there is nobody else, the one that it succeeds does.
-func (p *Pool) leaveLeastNeeded() {
-	if c := p.firstBorn(byTurn); c != nil {
-		p.leaveUnneeded(c)
+// leaveFirst retires who is least needed.
+func (p *Pool) leaveFirst(c *child) {
+	if c.heir != nil {
+		p.succeed(c.heir)
 		return
 	}
-	var heir *child
+	p.leaveUnneeded(c)
+}
+
+// leastNeeded is who goes first in an opaque pool: who waits to be replaced, and
+// need not be then, before the youngest. A successor does not go, or another would
+// have to be born: where there is nobody else, the one that it succeeds does. Who
+// had a client within the last Idle is left alone.
+func (p *Pool) leastNeeded() *child {
+	if c := p.firstBorn(byTurn); c != nil && !p.holds(c) {
+		return c
+	}
+	var succeeded *child
 	for c := p.queues[byAge].tail; c != nil; c = c.links[age].prev {
 		switch {
-		case !c.born:
+		case !c.born || p.holds(c):
 		case c.ancestor == nil:
-			p.leaveUnneeded(c)
-			return
-		case heir == nil:
-			heir = c
+			return c
+		case succeeded == nil && !p.holds(c.ancestor):
+			succeeded = c.ancestor
 		}
 	}
-	if heir != nil {
-		p.succeed(heir)
-	}
+	return succeeded
 }
+
+// holds tells whether a child that does not tell was seen with a client not long
+// ago.
+func (p *Pool) holds(c *child) bool { return c.held != 0 && c.held+Time(p.policy.Idle) > p.now }

@@ -14,6 +14,7 @@ type rules struct {
 
 	started, removed, draining, paused, gaveUp, watching, gone bool
 	looks                                                      int
+	asked                                                      int32 // who the last look was about
 }
 
 // mortal is one child, from the request for its birth on.
@@ -23,6 +24,7 @@ type mortal struct {
 	busy, spoke                       bool
 	retired, stopped, killed, leaving bool
 	replaced                          bool
+	holds                             bool // it has a client, as the last look found
 }
 
 // step enters one step, and says what is wrong with it; "" if nothing is.
@@ -68,6 +70,12 @@ func (r *rules) enter(now Time, ev *Event) {
 		r.armed = 0
 	case Looked:
 		r.looks--
+		if m != nil {
+			m.holds = ev.Held > 0
+		}
+		if ev.PID == r.asked {
+			r.asked = 0
+		}
 	case Scaled:
 		r.limit = int(ev.N)
 	case Paused, Resumed:
@@ -108,8 +116,11 @@ func (r *rules) action(now Time, ev *Event, a *Action, hung []int32) string {
 			return "the limit is passed"
 		}
 	case Retire:
-		if m == nil || m.retired || m.leaving {
+		switch {
+		case m == nil || m.retired || m.leaving:
 			return "it cannot be retired"
+		case m.holds && ev.Kind == Looked:
+			return "it has a client"
 		}
 		m.retired = true
 	case Stop:
@@ -137,6 +148,9 @@ func (r *rules) action(now Time, ev *Event, a *Action, hung []int32) string {
 		r.watching = a.Kind == Watch
 	case Look:
 		r.looks++
+		if a.PID != 0 {
+			r.asked = a.PID
+		}
 	case Gone:
 		r.gone = true
 		if len(r.lives) > 0 {

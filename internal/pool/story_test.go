@@ -117,6 +117,7 @@ type telling struct {
 	name   string
 	pool   *pool.Pool
 	policy pool.Policy
+	asked  int32 // who the last look was about
 	armed  pool.Time
 	births []uint32 // not answered yet, oldest first
 }
@@ -183,6 +184,8 @@ func (tl *teller) step(when string, ev pool.Event) {
 		switch a.Kind {
 		case pool.Birth:
 			tl.births = append(tl.births, a.Generation)
+		case pool.Look:
+			tl.asked = max(tl.asked, a.PID)
 		case pool.Arm:
 			tl.armed = a.At
 		case pool.Offer, pool.Ask:

@@ -261,7 +261,7 @@ func (p *Pool) looked(ev *Event) {
 	if p.ended() {
 		return
 	}
-	p.shrinkLooked(waiting)
+	p.shrinkLooked(ev)
 	if p.opaque() {
 		if waiting < p.fails.waiting || ev.Took > 0 {
 			p.fails.fruitless = 0 // somebody takes clients

@@ -21,7 +21,8 @@ func (ev Event) String() string {
 	case Ticked:
 		return "tick"
 	case Looked:
-		return number("looked ", ev.N) + spanOf(" age=", ev.Span) + field(ev.Took > 0, " took=", int64(ev.Took))
+		return number("looked ", ev.N) + spanOf(" age=", ev.Span) + field(ev.Took > 0, " took=", int64(ev.Took)) +
+			field(ev.PID > 0, " of ", int64(ev.PID)) + field(ev.Held > 0, " held=", int64(ev.Held))
 	case Replanned:
 		if ev.Policy == nil {
 			return "reload"
@@ -85,7 +86,7 @@ func (a Action) String() string {
 	case Rotate:
 		return "rotate"
 	case Look:
-		return "look"
+		return "look" + field(a.PID > 0, " ", int64(a.PID))
 	case Tell:
 		return "tell " + a.note()
 	case Gone:

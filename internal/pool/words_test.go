@@ -43,7 +43,10 @@ func (tl *teller) parseEvent(verb string, rest []string) pool.Event {
 		}
 	case "looked", "scale":
 		ev.N = int32(tl.number(rest[0]))
-		ev.Took = int32(f["took"])
+		ev.Took, ev.Held = int32(f["took"]), int32(f["held"])
+		if verb == "looked" {
+			ev.PID, tl.asked = tl.asked, 0
+		}
 		if len(rest) > 1 && strings.HasPrefix(rest[1], "age=") {
 			ev.Span = tl.span(strings.TrimPrefix(rest[1], "age="))
 		}

@@ -14,7 +14,8 @@ type native struct {
 	ages     bool // the system can tell how long the oldest client has waited
 	paused   bool
 	ceilings []*pool.Ceiling
-	offered  int // offers that it was not told of yet
+	offered  int   // offers that it was not told of yet
+	asked    int32 // who a look is about that was not answered yet
 	// since when nobody had a reason to keep more workers than the floor
 	calmSince int64
 }
@@ -181,6 +182,11 @@ func (w *World) answerLook(s *service) {
 	ev := pool.Event{Kind: pool.Looked, N: int32(len(s.waiting))}
 	if s.native.ages && len(s.waiting) > 0 {
 		ev.Span = max(1, pool.Duration(w.now-s.waiting[0]))
+	}
+	if ev.PID, s.native.asked = s.native.asked, 0; ev.PID != 0 {
+		if p := w.processes[ev.PID]; p != nil && p.busy {
+			ev.Held = 1
+		}
 	}
 	w.tell(s, ev)
 }

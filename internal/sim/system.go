@@ -71,6 +71,9 @@ func (w *World) perform(s *service, a pool.Action) {
 		s.channel++
 		w.closeChannel(s)
 	case pool.Look:
+		if a.PID != 0 {
+			s.native.asked = a.PID
+		}
 		w.planFor(s, w.chance.upTo(pool.Second/10), lookAnswered)
 	case pool.Gone:
 		w.gone(s)
