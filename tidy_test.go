@@ -50,10 +50,11 @@ var mayImport = map[string][]string{
 	"internal/install": {},
 	"internal/await":   {},
 	"internal/golden":  {},
+	"internal/ports":   {},
 }
 
 // forTests are the packages that tests alone may import.
-var forTests = []string{"internal/await", "internal/golden", "internal/sim"}
+var forTests = []string{"internal/await", "internal/golden", "internal/ports", "internal/sim"}
 
 // maySleep are the tests that look again and again by themselves. All others wait
 // for an event or, where there is none, by internal/await.

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,6 +15,7 @@ import (
 	"time"
 
 	"github.com/brood-project/brood/internal/await"
+	"github.com/brood-project/brood/internal/ports"
 )
 
 // bin is where what the tests build is; it is made by TestMain.
@@ -70,7 +70,7 @@ var (
 // keep idle workers for a minute.
 func start(t *testing.T, dir, toml string) *daemon {
 	t.Helper()
-	d := &daemon{t: t, dir: dir, address: freeAddress(t), end: make(chan error, 1)}
+	d := &daemon{t: t, dir: dir, address: fmt.Sprintf("127.0.0.1:%d", ports.Free(t)), end: make(chan error, 1)}
 	if n := len(written.FindAllString(toml, -1)); n != 1 {
 		t.Fatalf("there are %d addresses in this brood.toml, want one:\n%s", n, toml)
 	}
@@ -90,17 +90,6 @@ func start(t *testing.T, dir, toml string) *daemon {
 		t.Errorf("workers %v before the first client", w)
 	}
 	return d
-}
-
-// freeAddress has a port of the loopback that nobody has now.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 func (d *daemon) write(name, text string) {

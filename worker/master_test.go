@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/brood-project/brood/internal/await"
+	"github.com/brood-project/brood/internal/ports"
 )
 
 // masterVariable names the environment variable that says which master to test
@@ -44,7 +45,7 @@ func startMaster(t *testing.T, rows string) *instance {
 	t.Cleanup(func() { os.RemoveAll(base) })
 	// The mail owner must be able to pass.
 	must(t, os.Chmod(base, 0o755))
-	m := &instance{t: t, dir: base, port: freePort(t)}
+	m := &instance{t: t, dir: base, port: ports.Free(t)}
 	owner := lookupOwner(t)
 	for _, d := range []string{"etc", "data", "sbin", "queue", "queue/pid", "queue/private", "queue/public"} {
 		must(t, os.Mkdir(m.path(d), 0o755))
@@ -108,14 +109,6 @@ func (m *instance) start() {
 func (m *instance) private(name string) *client {
 	m.t.Helper()
 	return dial(m.t, "unix", m.path("queue/private/"+name))
-}
-
-func freePort(t *testing.T) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
 }
 
 func lookupOwner(t *testing.T) int {

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/brood-project/brood/internal/ports"
 )
 
 var argumentRows = []row{
@@ -70,7 +72,7 @@ func argumentBraces(t *testing.T, m master) {
 
 func argumentListeners(t *testing.T, m master) {
 	in := newInstance(t, m)
-	port := strconv.Itoa(freePort(t))
+	port := strconv.Itoa(ports.Free(t))
 	in.set("inet_protocols = all", "inet_interfaces = all")
 	in.service(port + " inet n - y - 5 fake rest")
 	in.start()
@@ -84,7 +86,7 @@ func argumentListeners(t *testing.T, m master) {
 
 func argumentVerbose(t *testing.T, m master) {
 	in := newInstance(t, m)
-	port := strconv.Itoa(freePort(t))
+	port := strconv.Itoa(ports.Free(t))
 	in.set("inet_protocols = all", "inet_interfaces = all")
 	in.service(port + " inet n - y - 5 fake -v rest")
 	in.start("-d", "-v")

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/brood-project/brood/internal/await"
+	"github.com/brood-project/brood/internal/ports"
 )
 
 var birthRows = []row{
@@ -142,7 +143,7 @@ func birthStatusChannel(t *testing.T, m master) {
 
 func birthListeners(t *testing.T, m master) {
 	in := newInstance(t, m)
-	port := strconv.Itoa(freePort(t))
+	port := strconv.Itoa(ports.Free(t))
 	in.set("inet_protocols = all", "inet_interfaces = 127.0.0.1, [::1]", "smtp_address_preference = ipv4")
 	in.service(port + " inet n - n - 3 fake")
 	in.start()

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/brood-project/brood/internal/await"
+	"github.com/brood-project/brood/internal/ports"
 )
 
 // differences are what brood means to do better than Postfix, each with both
@@ -267,7 +268,7 @@ func removedChildIsKilled(t *testing.T, m master) {
 // interfaces starts an instance on 127.0.0.1 and reloads it with ::1 instead.
 func interfaces(t *testing.T, m master) (in *instance, port string, old *child) {
 	in = newInstance(t, m)
-	port = strconv.Itoa(freePort(t))
+	port = strconv.Itoa(ports.Free(t))
 	in.set("inet_protocols = all", "inet_interfaces = 127.0.0.1")
 	in.service(port + " inet n - n - 3 fake")
 	in.start()

@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/brood-project/brood/internal/ports"
 )
 
 var endpointRows = []row{
@@ -237,7 +239,7 @@ func endpointPortNames(t *testing.T, m master) {
 
 func endpointHosts(t *testing.T, m master) {
 	in := newInstance(t, m)
-	port := strconv.Itoa(freePort(t))
+	port := strconv.Itoa(ports.Free(t))
 	in.set("inet_protocols = all")
 	v4, v6 := in.host+":"+port, "[::1]:"+port
 	in.service(v4+" inet n - n - 1 fake", v6+" inet n - n - 1 fake")
@@ -254,7 +256,7 @@ func endpointHosts(t *testing.T, m master) {
 // where it listens, with the port left out.
 func listensAt(t *testing.T, m master, settings ...string) []string {
 	in := newInstance(t, m)
-	port := strconv.Itoa(freePort(t))
+	port := strconv.Itoa(ports.Free(t))
 	in.set("inet_protocols = all")
 	in.set(settings...)
 	in.service(port + " inet n - n - 1 fake")

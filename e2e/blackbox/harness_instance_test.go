@@ -12,7 +12,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -273,29 +272,6 @@ func (in *instance) dialAt(network, address string) net.Conn {
 	})
 	in.t.Cleanup(func() { conn.Close() })
 	return conn
-}
-
-// Ports are counted on from a random one, so that rows that run at the same time
-// are never given the same.
-var (
-	firstPort  = rand.IntN(20_000)
-	portsGiven atomic.Int32
-)
-
-// freePort is a TCP port that nobody uses on any address, outside the range
-// from which the kernel takes ports of clients.
-func freePort(t *testing.T) int {
-	t.Helper()
-	for range 200 {
-		port := 10_000 + (firstPort+int(portsGiven.Add(1)))%20_000
-		l, err := net.Listen("tcp", fmt.Sprintf(":%d", port))
-		if err == nil {
-			l.Close()
-			return port
-		}
-	}
-	t.Fatal("no free port")
-	return 0
 }
 
 func ownerID(t *testing.T) int {

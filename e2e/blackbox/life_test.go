@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/brood-project/brood/internal/await"
+	"github.com/brood-project/brood/internal/ports"
 )
 
 var lifeRows = []row{
@@ -289,7 +290,7 @@ func throttledSocketOpen(t *testing.T, m master) {
 // remote makes the instance listen at a port of all addresses, which is what
 // makes a service one that remote clients can reach.
 func remote(in *instance, limit string) (port, address string) {
-	port = strconv.Itoa(freePort(in.t))
+	port = strconv.Itoa(ports.Free(in.t))
 	in.set("inet_interfaces = all")
 	in.service(port + " inet n - n - " + limit + " fake")
 	return port, "127.0.0.1:" + port

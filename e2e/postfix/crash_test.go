@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/brood-project/brood/internal/await"
+	"github.com/brood-project/brood/internal/ports"
 )
 
 // A master that is killed while mail pours in takes no accepted message with
@@ -28,7 +29,7 @@ func TestKilledMaster(t *testing.T) {
 		// The old smtpds hold the port until they have served their last
 		// client, so the next master serves another one.
 		in.drop(in.port(in.smtp) + " inet")
-		in.smtp = freePort(t)
+		in.smtp = ports.Free(t)
 		in.row(in.port(in.smtp)+" inet", "n - y - - smtpd")
 		in.write()
 		if again := in.start(); again == pid {

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/brood-project/brood/internal/await"
+	"github.com/brood-project/brood/internal/ports"
 )
 
 // village is an instance that uses all of Debian's daemons.
@@ -65,7 +66,7 @@ func newVillage(t *testing.T, master flavour) *village {
 	in := newInstance(t, master)
 	v := &village{
 		instance: in, sink: in.newSink().start(), lmtp: in.newSink().start("-L"),
-		postscreen: freePort(t), verifying: freePort(t), echo: freePort(t),
+		postscreen: ports.Free(t), verifying: ports.Free(t), echo: ports.Free(t),
 	}
 	v.transport(map[string]string{
 		"relay.test":   v.sink.nexthop("relay"),

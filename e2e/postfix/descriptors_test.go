@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/brood-project/brood/internal/await"
+	"github.com/brood-project/brood/internal/ports"
 )
 
 // A thousand births leave no descriptor and no dead child behind in the master.
@@ -17,7 +18,7 @@ func TestThousandBirths(t *testing.T) {
 		in := newInstance(t, master)
 		// The program names the daemon that was born for the client.
 		must(t, os.WriteFile(in.dir+"/parent", []byte("#!/bin/sh\necho $PPID\n"), 0o755))
-		addr := address(freePort(t))
+		addr := address(ports.Free(t))
 		in.row(addr+" inet", "n n n - 0 spawn -o max_use=1 user=nobody argv="+in.dir+"/parent")
 		in.write()
 		pid := in.start()

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -14,12 +13,12 @@ import (
 	"sort"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/brood-project/brood/internal/await"
+	"github.com/brood-project/brood/internal/ports"
 )
 
 // instance is one complete mail system below a directory of its own.
@@ -52,7 +51,7 @@ func newInstance(t *testing.T, master flavour) *instance {
 		T: t, dir: dir,
 		conf: dir + "/conf", queue: dir + "/queue", data: dir + "/data",
 		sbin: dir + "/sbin", mail: dir + "/mail", logs: dir + "/log/mail.log",
-		smtp: freePort(t),
+		smtp: ports.Free(t),
 		rows: map[string]string{},
 	}
 	t.Cleanup(in.bury)
@@ -359,30 +358,6 @@ func (in *instance) port(port int) string { return strconv.Itoa(port) }
 
 // address is where a port of this instance is reached.
 func address(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
-
-// Ports are counted on from a random one, so that tests that run at the same
-// time are never given the same.
-var (
-	firstPort  = rand.IntN(15000)
-	portsGiven atomic.Int32
-)
-
-// freePort finds a port that is free at every address. It lies below those that
-// the kernel hands out by itself, so that no outgoing connection takes it
-// before we do.
-func freePort(t testing.TB) int {
-	t.Helper()
-	for range 1000 {
-		port := 15000 + (firstPort+int(portsGiven.Add(1)))%15000
-		l, err := net.Listen("tcp", ":"+strconv.Itoa(port))
-		if err == nil {
-			must(t, l.Close())
-			return port
-		}
-	}
-	t.Fatal("cannot find a free port")
-	return 0
-}
 
 func lookup(t testing.TB, name string) (uid int) {
 	t.Helper()

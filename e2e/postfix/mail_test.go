@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/brood-project/brood/internal/await"
+	"github.com/brood-project/brood/internal/ports"
 )
 
 // flood is a run of smtp-source in the background.
@@ -73,7 +74,7 @@ func (in *instance) newSink() *sink {
 	dir, err := os.MkdirTemp(in.dir, "sink-")
 	must(in, err)
 	must(in, os.Chown(dir, nobody, nobody))
-	return &sink{in: in, dir: dir, port: freePort(in)}
+	return &sink{in: in, dir: dir, port: ports.Free(in)}
 }
 
 // start starts smtp-sink; it ends with the test at the latest.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/brood-project/brood/internal/await"
 	"github.com/brood-project/brood/internal/control"
+	"github.com/brood-project/brood/internal/ports"
 	"github.com/brood-project/brood/internal/scoreboard"
 )
 
@@ -43,7 +44,7 @@ func TestOperatorReloads(t *testing.T) {
 			t.Run(mistake.name, func(t *testing.T) {
 				in := in.within(t)
 				session := dial(t, address(in.smtp))
-				port := freePort(t)
+				port := ports.Free(t)
 				fresh := in.port(port) + " inet"
 				in.row(fresh, "n - y - - smtpd")
 				mend := mistake.make(in, port)

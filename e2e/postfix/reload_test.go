@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/brood-project/brood/internal/await"
+	"github.com/brood-project/brood/internal/ports"
 )
 
 // Five reloads while mail pours in cost no message and no connection.
@@ -42,7 +43,7 @@ func TestReloadChangesServices(t *testing.T) {
 	under(t, func(t *testing.T, master flavour) {
 		in := newInstance(t, master)
 		in.start()
-		other := in.port(freePort(t)) + " inet"
+		other := in.port(ports.Free(t)) + " inet"
 		addr := "127.0.0.1:" + regexp.MustCompile(`^\d+`).FindString(other)
 
 		in.row(other, "n - y - - smtpd -o smtpd_banner=one")
@@ -90,7 +91,7 @@ func TestFailedReload(t *testing.T) {
 			t.Run(mistake.name, func(t *testing.T) {
 				in := in.within(t)
 				session := dial(t, address(in.smtp))
-				port := freePort(t)
+				port := ports.Free(t)
 				fresh := in.port(port) + " inet"
 				in.row(fresh, "n - y - - smtpd") // is to come with the same reload
 				mend := mistake.make(in, port)

@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"testing"
 	"time"
+
+	"github.com/brood-project/brood/internal/ports"
 )
 
 // An smtpd that cannot live with its configuration is held back, a correction
@@ -54,7 +56,7 @@ func (in *instance) exits(mark int64, daemon string) int {
 func TestMissingProgram(t *testing.T) {
 	under(t, func(t *testing.T, master flavour) {
 		in := newInstance(t, master)
-		addr := address(freePort(t))
+		addr := address(ports.Free(t))
 		in.row(addr+" inet", "n - n - - latecomer")
 		in.write()
 		in.start()

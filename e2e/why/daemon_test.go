@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -13,7 +12,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -231,28 +229,6 @@ func (d *daemon) connect(port int) net.Conn {
 	must(d, err)
 	d.Cleanup(func() { c.Close() })
 	return c
-}
-
-// Ports are counted on from a random one, so that tests that run at the same
-// time are never given the same.
-var (
-	firstPort  = rand.IntN(15000)
-	portsGiven atomic.Int32
-)
-
-// freePort is a TCP port of the loopback that nobody has now. It lies below those
-// that the kernel gives to clients.
-func freePort(t *testing.T) int {
-	t.Helper()
-	for range 1000 {
-		port := 15000 + (firstPort+int(portsGiven.Add(1)))%15000
-		if l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
-			l.Close()
-			return port
-		}
-	}
-	t.Fatal("cannot find a free port")
-	return 0
 }
 
 // explained holds what brood says of a service: the first two lines have to name

@@ -11,6 +11,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
+
+	"github.com/brood-project/brood/internal/ports"
 )
 
 // figure is the sum of a metric over all its labels, as the format's own parser
@@ -39,7 +41,7 @@ func (d *daemon) figure(name, label string) float64 {
 func TestFigures(t *testing.T) {
 	t.Parallel()
 	const limit, clients = 2, 7
-	d, port := newDaemon(t), freePort(t)
+	d, port := newDaemon(t), ports.Free(t)
 	script("read x; [ \"$x\" = good ]")(d)
 	d.configure(one(port, program, fmt.Sprintf("workers.max = %d", limit)))
 	d.start()

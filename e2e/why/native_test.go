@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/brood-project/brood/internal/ports"
 	"github.com/brood-project/brood/internal/scoreboard"
 )
 
@@ -22,7 +23,7 @@ func one(port int, command, more string) string {
 // and has a client come.
 func serving(t *testing.T, command, more string, before, after func(d *daemon)) *daemon {
 	t.Helper()
-	d, port := newDaemon(t), freePort(t)
+	d, port := newDaemon(t), ports.Free(t)
 	if before != nil {
 		before(d)
 	}
@@ -110,7 +111,7 @@ func TestMemoryOfGroup(t *testing.T) {
 	}
 	t.Parallel()
 	group, limit := newMemoryGroup(t)
-	d, port := newDaemon(t), freePort(t)
+	d, port := newDaemon(t), ports.Free(t)
 	python("x = []\nwhile True: x.append(bytearray(b'x' * (1 << 20)))")(d)
 	d.configure(one(port, program, ""))
 	must(t, os.WriteFile(limit, []byte("100663296"), 0))

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/brood-project/brood/internal/ports"
 )
 
 // debianDaemons is where Postfix's programs are.
@@ -24,7 +26,7 @@ func newPostfix(t *testing.T, chroot, settings string) (d *daemon, port int) {
 	if testing.Short() {
 		t.Skip("the short tests need neither root nor Postfix")
 	}
-	d, port = newDaemon(t), freePort(t)
+	d, port = newDaemon(t), ports.Free(t)
 	d.socket = d.dir + "/queue/pid/brood.sock"
 	for _, name := range []string{"conf", "queue", "data", "log", "meta"} {
 		must(t, os.MkdirAll(filepath.Join(d.dir, name), 0o755))

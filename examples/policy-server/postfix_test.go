@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/brood-project/brood/internal/await"
+	"github.com/brood-project/brood/internal/ports"
 )
 
 // TestMain makes the test binary the policy server when a master calls it so.
@@ -84,7 +85,7 @@ func startMail(t *testing.T) *mailSystem {
 	must(t, err)
 	t.Cleanup(func() { os.RemoveAll(base) })
 	must(t, os.Chmod(base, 0o755))
-	m := &mailSystem{t: t, dir: base, port: freePort(t)}
+	m := &mailSystem{t: t, dir: base, port: ports.Free(t)}
 	m.makeTree()
 	fill := strings.NewReplacer("DIR", base, "PORT", strconv.Itoa(m.port))
 	for name, text := range map[string]string{"main.cf": mainCF, "master.cf": masterCF, "policy": policyTable} {
@@ -149,14 +150,6 @@ func must(t *testing.T, err error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-}
-
-func freePort(t *testing.T) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
 }
 
 // TestProtocolUnderMaster speaks to the server as smtpd would.

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/brood-project/brood/internal/plan"
+	"github.com/brood-project/brood/internal/ports"
 )
 
 func unixEndpoint(path string) plan.Endpoint {
@@ -33,16 +34,10 @@ func mustOpen(t *testing.T, e plan.Endpoint) *Socket {
 	return s
 }
 
-// freePort is a TCP port that nobody used a moment ago, on every address.
+// freePort is a port that nobody uses, on any address.
 func freePort(t *testing.T) uint32 {
 	t.Helper()
-	s := mustOpen(t, tcpEndpoint("", 0))
-	defer s.Close()
-	sa, err := unix.Getsockname(s.FD)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return uint32(sa.(*unix.SockaddrInet6).Port)
+	return uint32(ports.Free(t))
 }
 
 func TestStaleSocketIsReplaced(t *testing.T) {

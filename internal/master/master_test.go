@@ -3,6 +3,7 @@ package master
 import (
 	"bufio"
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -203,16 +204,11 @@ func TestNothingRunsWhenNothingHappens(t *testing.T) {
 // TestShutListenerIsOpenedAnew has a child shut down the socket that it was
 // given. The next client finds another, and no other service notices.
 func TestShutListenerIsOpenedAnew(t *testing.T) {
-	port, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := port.Addr().(*net.TCPAddr)
-	port.Close()
-	tcp := plan.Endpoint{Network: plan.NetTCP, Addr: "127.0.0.1", Port: uint32(address.Port), Backlog: 100}
+	port := freePort(t)
+	tcp := plan.Endpoint{Network: plan.NetTCP, Addr: "127.0.0.1", Port: port, Backlog: 100}
 	dials := map[string]func(w *world) (net.Conn, error){
 		"unix": func(w *world) (net.Conn, error) { return net.Dial("unix", filepath.Join(w.dir, "shut")) },
-		"tcp":  func(*world) (net.Conn, error) { return net.Dial("tcp", address.String()) },
+		"tcp":  func(*world) (net.Conn, error) { return net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port)) },
 	}
 	for network, dial := range dials {
 		t.Run(network, func(t *testing.T) {

@@ -16,6 +16,7 @@ import (
 	"github.com/brood-project/brood/internal/await"
 	"github.com/brood-project/brood/internal/plan"
 	"github.com/brood-project/brood/internal/pool"
+	"github.com/brood-project/brood/internal/ports"
 )
 
 func TestInetdHasOneWorkerForEachClient(t *testing.T) {
@@ -54,12 +55,7 @@ func TestInetdHasOneWorkerForEachClient(t *testing.T) {
 // freePort is a TCP and UDP port that nobody has now.
 func freePort(t *testing.T) uint32 {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return uint32(l.Addr().(*net.TCPAddr).Port)
+	return uint32(ports.Free(t))
 }
 
 func TestInetdDatagramsHaveOneWorkerWhileTheyCome(t *testing.T) {
