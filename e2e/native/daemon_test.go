@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"flag"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,6 +15,7 @@ import (
 	"time"
 
 	"github.com/brood-project/brood/internal/await"
+	"github.com/brood-project/brood/internal/ports"
 )
 
 // broodd is the daemon under test, built once.
@@ -54,6 +54,8 @@ type daemon struct {
 	end chan error
 	// gone: the test has ended it already.
 	gone bool
+	// startup is how long the daemon ran until it served.
+	startup time.Duration
 
 	mu  sync.Mutex
 	log bytes.Buffer
@@ -66,8 +68,16 @@ func start(t *testing.T, toml string, files map[string]string) *daemon {
 	t.Helper()
 	d := prepare(t, toml, files)
 	d.run()
-	d.logged("daemon started")
+	d.started()
 	return d
+}
+
+// started waits until the daemon serves, and takes down what that took of a
+// processor.
+func (d *daemon) started() {
+	d.t.Helper()
+	d.logged("daemon started")
+	d.startup = d.cpu()
 }
 
 // prepare is a daemon that is still to be run. Its command may be changed before.
@@ -214,17 +224,12 @@ func (d *daemon) reload() {
 func (d *daemon) workers() []int {
 	d.t.Helper()
 	var all []int
-	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", d.cmd.Process.Pid))
-	if err != nil {
-		d.t.Fatal(err)
-	}
-	for _, task := range tasks {
-		b, _ := os.ReadFile(task) // a thread may have ended
-		for _, word := range strings.Fields(string(b)) {
-			pid, err := strconv.Atoi(word)
-			if exe, e := os.Readlink("/proc/" + word + "/exe"); err == nil && e == nil && filepath.Base(exe) != "broodd" {
-				all = append(all, pid)
-			}
+	// Who is still there after the last one was listed was there at that moment:
+	// the dead are never counted with their successors.
+	for _, word := range strings.Fields(strings.Join(glob(d.t, fmt.Sprintf("/proc/%d/task/*/children", d.cmd.Process.Pid)), " ")) {
+		pid, err := strconv.Atoi(word)
+		if exe, e := os.Readlink("/proc/" + word + "/exe"); err == nil && e == nil && filepath.Base(exe) != "broodd" {
+			all = append(all, pid)
 		}
 	}
 	return all
@@ -236,15 +241,10 @@ func (d *daemon) counted(n int) {
 	d.eventually(fmt.Sprintf("there are %d workers", n), func() bool { return len(d.workers()) == n })
 }
 
-// port is a TCP port of the loopback that nobody has now.
+// port is a TCP port that nobody has now.
 func port(t *testing.T) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	return ports.Free(t)
 }
 
 // program writes a script that can be executed. It takes the place of an

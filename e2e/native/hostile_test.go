@@ -39,7 +39,7 @@ protocol = "inetd"
 func TestNotifyFlood(t *testing.T) {
 	n, good := port(t), port(t)
 	d := start(t, fmt.Sprintf(hostileToml, n, "flood")+fmt.Sprintf(goodToml, good), nil)
-	alone := d.latency(good)
+	calm := newCalm(t)
 	c, err := dial(n)
 	if err != nil {
 		t.Fatal(err)
@@ -47,12 +47,7 @@ func TestNotifyFlood(t *testing.T) {
 	defer c.Close()
 	fmt.Fprintln(c, "go")
 	d.logged("unknown X_BROOD_STATE")
-	beside := d.latency(good)
-	ratio := float64(beside) / float64(alone)
-	t.Logf("%v alone, %v beside a flood of messages: %.2f times as long", alone, beside, ratio)
-	if ratio > 10 {
-		t.Errorf("births take %.1f times as long beside a flood of messages", ratio)
-	}
+	d.slowed(good, calm, "a flood of messages", 10)
 	began := time.Now()
 	if _, err := askAt(c, "go"); err != nil {
 		t.Error(err)
@@ -75,7 +70,7 @@ func TestNotifyFloodOfAStranger(t *testing.T) {
 	environ := glob(t, fmt.Sprintf("/proc/%d/environ", d.workers()[0]))[0]
 	_, rest, _ := strings.Cut(environ, "NOTIFY_SOCKET=")
 	name, _, _ := strings.Cut(rest, "\x00")
-	alone := d.latency(good)
+	calm := newCalm(t)
 	stop := make(chan struct{})
 	var flood sync.WaitGroup
 	defer flood.Wait()
@@ -96,12 +91,7 @@ func TestNotifyFloodOfAStranger(t *testing.T) {
 			}
 		}
 	})
-	beside := d.latency(good)
-	ratio := float64(beside) / float64(alone)
-	t.Logf("%v alone, %v beside a stranger's flood: %.2f times as long", alone, beside, ratio)
-	if ratio > 10 {
-		t.Errorf("births take %.1f times as long beside a stranger's flood", ratio)
-	}
+	d.slowed(good, calm, "a stranger's flood", 10)
 }
 
 // TestMainPidOfAnother has a worker name processes that are not its own as the
@@ -156,7 +146,7 @@ func TestLingeringDescriptors(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer deaf.Close()
-	alone := d.latency(good)
+	calm := newCalm(t)
 	c, err := dial(n)
 	if err != nil {
 		t.Fatal(err)
@@ -171,9 +161,7 @@ func TestLingeringDescriptors(t *testing.T) {
 		defer held.Close()
 	}
 	d.served(good, "") // the last of them may still be on its way
-	if beside := d.latency(good); beside > 20*alone {
-		t.Errorf("%v alone, %v while descriptors linger", alone, beside)
-	}
+	d.slowed(good, calm, "descriptors that linger", 20)
 }
 
 // TestEndlessExtension has a worker ask for more time for ever. A second TERM is
@@ -201,7 +189,7 @@ stop.timeout = "300ms"
 	first := d.served(n, "")
 	d.counted(1)
 	d.freeze()
-	d.crowd(n, 10, "")
+	d.crowd(n, 10, 0, "")
 	if second := d.served(n, ""); second == first {
 		t.Error("the stopped worker serves")
 	}
@@ -246,9 +234,7 @@ protocol = "inetd"
 		d.served(n, "")
 	}
 	d.counted(0)
-	if share := d.idleFor(500 * time.Millisecond); share > 0.02 {
-		t.Errorf("broodd uses %.1f %% of a processor", 100*share)
-	}
+	d.rests(500*time.Millisecond, 2)
 }
 
 // TestTenThousandClients are there at the same time.
@@ -383,9 +369,7 @@ protocol = "none"
 		d.served(good, "")
 	}
 	d.logged("has shut down the socket")
-	if share := d.idleFor(time.Second); share > 0.05 {
-		t.Errorf("broodd uses %.1f %% of a processor; the log:\n%s", 100*share, d.lastLines())
-	}
+	d.rests(time.Second, 10)
 }
 
 // TestFullDiskForLogs has the disk of a service's log be full. That is said in

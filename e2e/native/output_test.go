@@ -110,7 +110,7 @@ listen = ["tcp://127.0.0.1:`+fmt.Sprint(quiet)+`"]
 command = ["sh", "-c", "read -r x && echo served by $$"]
 protocol = "inetd"
 `, nil)
-	alone := d.latency(quiet)
+	calm := newCalm(t)
 	c, err := dial(n)
 	if err != nil {
 		t.Fatal(err)
@@ -118,12 +118,7 @@ protocol = "inetd"
 	defer c.Close()
 	fmt.Fprintln(c, "lines 100000000000000")
 	d.counted(1)
-	beside := d.latency(quiet)
-	ratio := float64(beside) / float64(alone)
-	t.Logf("%v alone, %v beside a loud worker: %.2f times as long", alone, beside, ratio)
-	if ratio > 6 { // three that run, on two processors
-		t.Errorf("births take %.1f times as long beside a loud worker", ratio)
-	}
+	d.slowed(quiet, calm, "a loud worker", 6)
 	for _, pid := range d.workers() {
 		_ = syscall.Kill(pid, syscall.SIGKILL)
 	}
@@ -270,9 +265,7 @@ func TestWorkerClosesItsOutput(t *testing.T) {
 	if _, err := ask(n, "close 0"); err != nil {
 		t.Fatal(err)
 	}
-	if share := d.idleFor(time.Second); share > 0.02 {
-		t.Errorf("broodd uses %.1f %% of a processor", 100*share)
-	}
+	d.rests(time.Second, 4)
 	if _, err := ask(n, "numbers 0"); err != nil {
 		t.Error(err)
 	}

@@ -1,9 +1,13 @@
 package native
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -33,8 +37,6 @@ type program struct {
 	http bool
 	// single: each worker is born for one client, and leaves with it.
 	single bool
-	// settles is how long it may take until it understands the stop signal.
-	settles time.Duration
 	// tells: it says when it is idle.
 	tells bool
 	// breaks is the file without which it cannot start.
@@ -66,7 +68,7 @@ var programs = []program{
 	{
 		name:  "gunicorn",
 		toml:  onTCP + "command = [\"gunicorn\", \"-w1\", \"app:app\"]\nprotocol = \"systemd\"\nstart = { notify = true, timeout = \"30s\" }\n",
-		files: []string{"app.py"}, breaks: "app.py", settles: time.Second,
+		files: []string{"app.py"}, breaks: "app.py",
 		ask: askHTTP, http: true,
 	},
 	{
@@ -83,25 +85,25 @@ var programs = []program{
 		// asks again.
 		name:  "uWSGI by systemd behind nginx",
 		toml:  onUnix + "command = " + uwsgi + "protocol = \"systemd\"\nstop.signal = \"HUP\"\n",
-		files: []string{"app.py"}, breaks: "app.py", settles: time.Second,
+		files: []string{"app.py"}, breaks: "app.py",
 		nginx: "proxy.conf", ask: askHTTP, http: true,
 	},
 	{
 		name:  "uWSGI at descriptor 0 behind nginx",
 		toml:  onUnix + "command = " + uwsgi + "protocol = \"none\"\nfd = 0\nstop.signal = \"HUP\"\n",
-		files: []string{"app.py"}, breaks: "app.py", settles: time.Second,
+		files: []string{"app.py"}, breaks: "app.py",
 		nginx: "proxy.conf", ask: askHTTP, http: true,
 	},
 	{
 		name:  "unicorn",
 		toml:  onTCP + "command = [\"unicorn\", \"-E\", \"deployment\", \"-l\", \"127.0.0.1:{port}\", \"config.ru\"]\nprotocol = \"systemd\"\nstop.signal = \"QUIT\"\n",
-		files: []string{"config.ru"}, breaks: "config.ru", settles: time.Second,
+		files: []string{"config.ru"}, breaks: "config.ru",
 		ask: askHTTP, http: true,
 	},
 	{
 		name:  "puma",
 		toml:  onTCP + "command = [\"puma\", \"-e\", \"production\", \"-t\", \"1:1\", \"-b\", \"tcp://127.0.0.1:{port}\", \"config.ru\"]\nprotocol = \"systemd\"\n",
-		files: []string{"config.ru"}, breaks: "config.ru", settles: time.Second,
+		files: []string{"config.ru"}, breaks: "config.ru",
 		ask: askHTTP, http: true,
 	},
 	{
@@ -317,24 +319,43 @@ func (l *life) reloadUnderLoad() {
 	ends()
 }
 
-// replaced waits until all workers are new, and have had the time to start: a
-// program may miss a signal until then.
+// replaced waits until all workers are new, and each has served a client: until
+// then a program may miss a signal. A worker that is born for one client is not
+// told to leave.
 func (l *life) replaced(old []int) {
 	l.t.Helper()
-	since := make(map[int]time.Time)
-	for _, pid := range old {
-		since[pid] = time.Now().Add(time.Hour)
-	}
-	l.eventually("all workers are new", func() bool {
-		ready := true
-		for _, pid := range l.workers() {
-			if since[pid].IsZero() {
-				since[pid] = time.Now()
-			}
-			ready = ready && time.Since(since[pid]) > max(l.settles, 200*time.Millisecond)
+	proven := make(map[int]bool)
+	l.eventually("all workers are new, and have served", func() bool {
+		if !l.single {
+			proven[l.whoServes()] = true
 		}
-		return ready
+		return !slices.ContainsFunc(l.workers(), func(pid int) bool {
+			return slices.Contains(old, pid) || !l.single && !proven[pid]
+		})
 	})
+}
+
+// byWhom is how a program says who it is.
+var byWhom = regexp.MustCompile(`served by (\d+)`)
+
+// whoServes has a client be served, and returns which of the workers did. A process
+// that a worker has made may say who it is instead; 0 is one that has ended.
+func (l *life) whoServes() int {
+	l.t.Helper()
+	said, err := l.ask(l.daemon, l.port, false)
+	match := byWhom.FindStringSubmatch(said)
+	if err != nil || match == nil {
+		l.t.Fatalf("a client got %q, %v; the log:\n%s", said, err, l.lastLines())
+	}
+	pid, _ := strconv.Atoi(match[1])
+	if slices.Contains(l.workers(), pid) {
+		return pid
+	}
+	stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid)) // it may have ended by now
+	_, rest, _ := strings.Cut(string(stat), ") ")
+	state, parent := "", 0
+	_, _ = fmt.Sscan(rest, &state, &parent)
+	return parent
 }
 
 // stream has four clients at a time for each worker that there may be until its
@@ -387,10 +408,9 @@ func (l *life) crash() {
 // to have done so, and waits until it is buried.
 func (l *life) killAfterService() {
 	l.counted(0)
-	idles := strings.Count(l.said(), idleWord)
-	l.served("a client before the crash")
-	if l.tells {
-		l.loggedTimes(idleWord, idles+1)
+	if pid := l.whoServes(); l.tells {
+		told := regexp.MustCompile(fmt.Sprintf(`web\[%d\] \d+%s`, pid, idleWord))
+		l.eventually("the worker is idle again", func() bool { return told.MatchString(l.said()) })
 	} else { // the queue is looked at now and then, and tells that clients are taken
 		for seen := time.Now().Add(600 * time.Millisecond); time.Now().Before(seen); {
 			l.served("another client before the crash")
@@ -404,8 +424,12 @@ func (l *life) killAfterService() {
 
 // breakAndMend has the program crash at birth, and a client wait meanwhile. The
 // births are held back ever longer, one probe is tried after each wait, and the
-// client is served once the program is mended.
+// client is served once the program is mended. One that takes longer than
+// backoff.max to crash would count as one that has lived, so that is far above
+// what a program needs for it on a slow machine.
 func (l *life) breakAndMend() {
+	l.configure(strings.Replace(l.toml, `max = "1s"`, `max = "60s"`, 1))
+	l.reload()
 	path := filepath.Join(l.dir, l.breaks)
 	if err := os.Rename(path, path+".away"); err != nil {
 		l.t.Fatal(err)

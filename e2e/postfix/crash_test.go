@@ -65,6 +65,7 @@ func TestKilledChild(t *testing.T) {
 		if len(victims) != 1 {
 			t.Fatalf("the sessions are served by %v, not by one smtpd", victims)
 		}
+		in.hasHeard()
 		from := in.mark()
 		must(in, syscall.Kill(victims[0], syscall.SIGKILL))
 		in.await(from, fmt.Sprintf(`master\[\d+\]: warning: process %s/smtpd pid %d killed by signal 9`, in.sbin, victims[0]))
@@ -83,6 +84,19 @@ func TestKilledChild(t *testing.T) {
 		in.await(from, fmt.Sprintf(`master\[\d+\]: warning: .*%s/smtpd: bad command startup -- throttling`, in.sbin))
 		dial(t, address(in.smtp)).say(221, "QUIT") // served when the throttle ends
 	}, both()...)
+}
+
+// hasHeard waits until the master has read what its children had told it before:
+// it has since given birth to one daemon and, when that had told that it has a
+// client, to another. Postfix's own reads one word of each service at a time.
+func (in *instance) hasHeard() {
+	in.Helper()
+	for n := 1; n <= 2; n++ {
+		c, err := net.Dial("unix", in.queue+"/private/discard")
+		must(in, err)
+		in.Cleanup(func() { c.Close() })
+		await.That(in, fmt.Sprint("the birth of daemon ", n), func() bool { return len(in.children("discard")) >= n }, in.processTable)
+	}
 }
 
 // mailers are clients that send one message after the other, each to a
