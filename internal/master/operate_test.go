@@ -76,12 +76,13 @@ func TestPlanTellsWhatReloadDoes(t *testing.T) {
 	calmer.Policy.MaxUse = 100
 	other.Command.Dir = "/tmp"
 	comes := systemdOf(t, "comes", "systemd", pool.Policy{Limit: 5})
+	comes.Command.Args = append(comes.Command.Args, "a sentence")
 	w.configure(copyOf(same), calmer, other, comes)
 	want := []string{
 		"calmer changed restarts=false max_use: 100, was 50",
 		"other changed restarts=true directory: /tmp, was /",
 		"leaves removed restarts=false its workers finish their clients, for as long as brood.drain and stop.drain allow",
-		"comes added restarts=false listen: unix://" + w.dir + "/comes; command: systemd",
+		"comes added restarts=false listen: unix://" + w.dir + "/comes; command: systemd 'a sentence'",
 		"1 kept",
 	}
 	planned, err := w.m.Plan(within(t), "")

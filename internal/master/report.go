@@ -135,7 +135,7 @@ func added(s *plan.Service) scoreboard.Change {
 	for _, e := range s.Endpoints {
 		c.Details = append(c.Details, "listen: "+e.String())
 	}
-	c.Details = append(c.Details, "command: "+strings.Join(s.Command.Args, " "))
+	c.Details = append(c.Details, "command: "+scoreboard.ShellLine(s.Command.Args))
 	return c
 }
 

@@ -126,8 +126,9 @@ type Service struct {
 
 	Counts Counts `json:"counts"`
 	// Wait is from the moment when a client was seen waiting to the moment when
-	// a worker said that it had taken it; Job how long a worker was busy. Both
-	// only where the protocol tells.
+	// a worker said that it had taken it. Nobody looks while a worker is free or
+	// the pool is full, so it is how long births have clients wait. Job is how
+	// long a worker was busy. Both only where the protocol tells.
 	Wait Histogram `json:"wait,omitzero"`
 	Job  Histogram `json:"job,omitzero"`
 	// CPU is what all its workers have used, the dead and the living; Memory is

@@ -44,7 +44,7 @@ type fact struct{ title, text string }
 // facts are the lines about a service.
 func facts(p *scoreboard.Picture, s *scoreboard.Service) []fact {
 	all := []fact{
-		{"command", strings.Join(s.Command, " ")},
+		{"command", scoreboard.ShellLine(s.Command)},
 		{"", surroundings(s)},
 		{"written in", s.File + ":" + strconv.Itoa(s.Line)},
 	}
@@ -64,7 +64,7 @@ func facts(p *scoreboard.Picture, s *scoreboard.Service) []fact {
 	}
 	all = append(all, fact{"workers", pool(s)}, fact{"", held(p, s)}, fact{"births", births(s)}, fact{"deaths", deaths(s)})
 	if s.Counts.Clients > 0 {
-		all = append(all, fact{"clients", strconv.FormatUint(s.Counts.Clients, 10) + distribution(", wait ", &s.Wait) + distribution(", work ", &s.Job)})
+		all = append(all, fact{"clients", strconv.FormatUint(s.Counts.Clients, 10) + distribution(", wait for a birth ", &s.Wait) + distribution(", work ", &s.Job)})
 	}
 	if s.Counts.Saturated > 0 {
 		text := "full for " + scoreboard.Span(s.Counts.Saturated) + " together"
@@ -99,10 +99,14 @@ func surroundings(s *scoreboard.Service) string {
 // pool is how many workers there are, and may be.
 func pool(s *scoreboard.Service) string {
 	var parts []string
+	idle := "idle"
+	if s.Opaque {
+		idle = "idle or busy"
+	}
 	for _, w := range []struct {
 		n    int
 		word string
-	}{{s.Busy, "busy"}, {s.Idle, "idle"}, {s.Starting, "starting"}, {s.Retiring, "leaving"}, {s.Deaf, "hung"}} {
+	}{{s.Busy, "busy"}, {s.Idle, idle}, {s.Starting, "starting"}, {s.Retiring, "leaving"}, {s.Deaf, "hung"}} {
 		if w.n > 0 {
 			parts = append(parts, strconv.Itoa(w.n)+" "+w.word)
 		}
@@ -126,7 +130,7 @@ func pool(s *scoreboard.Service) string {
 		text += " (scaled until the next reload)"
 	}
 	if s.Opaque {
-		text += "; they do not tell whether they are busy"
+		text += "; they do not tell"
 	}
 	return text
 }
@@ -211,7 +215,10 @@ func workers(p *scoreboard.Picture, s *scoreboard.Service, l Look) string {
 		{title: "SAYS", least: 10, rank: 3},
 	}}
 	for _, w := range s.Workers {
-		as := plain
+		as, state := plain, w.State
+		if s.Opaque && state == "idle" {
+			state += "?" // As in the table of all services.
+		}
 		switch w.State {
 		case "busy":
 			as = good
@@ -229,7 +236,7 @@ func workers(p *scoreboard.Picture, s *scoreboard.Service, l Look) string {
 			memory = scoreboard.Size(w.Memory)
 		}
 		t.add("",
-			cell{strconv.Itoa(int(w.PID)), strong}, cell{w.State, as}, cell{short(p.At - w.Since), plain}, cell{client, plain},
+			cell{strconv.Itoa(int(w.PID)), strong}, cell{state, as}, cell{short(p.At - w.Since), plain}, cell{client, plain},
 			cell{number(w.Uses), plain}, cell{memory, plain}, cell{short(w.CPU), plain}, cell{number(w.Generation), faint},
 			cell{printable(w.Status), plain})
 	}

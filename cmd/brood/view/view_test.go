@@ -68,6 +68,17 @@ func TestStatusShouts(t *testing.T) {
 	golden.Compare(t, "testdata/status-refused.txt", text)
 }
 
+// TestServiceThatDoesNotTell is not shown as one whose workers are known to be
+// idle, and its command can be pasted into a shell.
+func TestServiceThatDoesNotTell(t *testing.T) {
+	p := &scoreboard.Picture{At: 9e9, Services: []scoreboard.Service{{
+		Name: "web", Opaque: true, Idle: 2, Limit: 2, Queue: 3, QueueAge: 2e9,
+		Command: []string{"/bin/sh", "-c", "exec ./web >&2"},
+		Workers: []scoreboard.Worker{{PID: 5, State: "idle"}, {PID: 6, State: "idle"}},
+	}}}
+	golden.Compare(t, "testdata/service-opaque.txt", Service(p, &p.Services[0], Look{Width: 80, Unicode: true}))
+}
+
 // TestStatusOfMany counts those that rest.
 func TestStatusOfMany(t *testing.T) {
 	p := example(t)
