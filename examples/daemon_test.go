@@ -67,7 +67,8 @@ var (
 
 // start serves a brood.toml as it is written, but for what a test cannot have:
 // it listens at a free port, has a runtime directory of its own, and does not
-// keep idle workers for a minute.
+// keep idle workers for a minute, but for as long as a slow machine may need to
+// come back with the next client.
 func start(t *testing.T, dir, toml string) *daemon {
 	t.Helper()
 	d := &daemon{t: t, dir: dir, address: fmt.Sprintf("127.0.0.1:%d", ports.Free(t)), end: make(chan error, 1)}
@@ -75,7 +76,7 @@ func start(t *testing.T, dir, toml string) *daemon {
 		t.Fatalf("there are %d addresses in this brood.toml, want one:\n%s", n, toml)
 	}
 	toml = written.ReplaceAllString(toml, d.address)
-	toml = idle.ReplaceAllString(toml, `idle = "300ms"`)
+	toml = idle.ReplaceAllString(toml, `idle = "2s"`)
 	toml += fmt.Sprintf("\n[brood]\nruntime = %q\n", filepath.Join(dir, "run"))
 	d.write("brood.toml", toml)
 	d.cmd = exec.Command(filepath.Join(bin, "broodd"))

@@ -157,7 +157,7 @@ func (d *daemon) cgi(ms int) (worker string) {
 // time: one that is free is used again, and while one works, another answers.
 func TestBusyWorkers(t *testing.T) {
 	t.Parallel()
-	const work = 3000 // milliseconds
+	const work = 6000 // milliseconds, in which another worker can start
 	for _, e := range []struct {
 		name string
 		ask  func(d *daemon, ms int) string
