@@ -30,7 +30,11 @@ func decodeFields(r *report, s *schema, table *node, prefix string) []setting {
 			}
 			s.notATable(r, f)
 		default:
-			s.unknown(r, f, prefix)
+			meant := s.unknown(r, f, prefix)
+			if k := s.named[meant]; prefix == "" && k != nil && k.required && table.field(meant) == nil {
+				// It stands for what was meant, which is not missing as well.
+				settings = append(settings, setting{k, value{at: f.at}, f.key, true})
+			}
 		}
 	}
 	return settings
@@ -68,35 +72,36 @@ func fits(k *key, f *node) bool {
 }
 
 // unknown reports a key that the schema does not have, with the one that was
-// probably meant.
-func (s *schema) unknown(r *report, f *node, prefix string) {
+// probably meant, which it returns; "" for none.
+func (s *schema) unknown(r *report, f *node, prefix string) string {
 	if f.kind == unstable.Invalid {
-		return
+		return ""
 	}
 	if k := serviceSchema().named[prefix+f.name]; k != nil && k.once {
 		r.errorf(f.key, "%s has no key %s", s.table, quoted(prefix+f.name)).
 			instead("write it in the service that uses the template")
-		return
+		return ""
 	}
 	a := r.errorf(f.key, "%s has no key %s", s.table, quoted(prefix+f.name))
 	if prefix == "" && f.name == includeKey.name {
 		a.instead("write it above the first table of the file")
-		return
+		return ""
 	}
 	if meant := s.meant(r, f.name, prefix); meant != "" {
 		a.instead("write %s", meant)
-		return
+		return meant
 	}
 	if prefix != "" {
 		head := strings.TrimSuffix(prefix, ".")
 		a.instead("%s has %s", head, listOf(s.group[head], "and"))
-		return
+		return ""
 	}
 	if len(s.names) > namesShownMax {
 		a.instead("leave it out; docs/config.md has all keys")
-		return
+		return ""
 	}
 	a.instead("its keys are %s", listOf(s.names, "and"))
+	return ""
 }
 
 // namesShownMax is how many names of keys a diagnostic lists.
