@@ -67,10 +67,11 @@ func (s *Service) neverRan(d *Death) cause {
 		s.notExecuted(&c, object, reason)
 	case "chdir":
 		c.text = "its working directory " + object + " cannot be entered: " + reason
+		c.do = []string{"Correct directory in " + s.place() + ", or let " + s.user() + " enter it."}
 		if missing {
 			c.text = "its working directory " + object + " does not exist"
+			c.do = []string{"Make " + object + ", or correct directory in " + s.place() + "."}
 		}
-		c.do = []string{"Make " + object + ", or correct directory in " + s.place() + "."}
 	case "setuid", "setgid", "setgroups":
 		c.text = "it cannot become the user " + s.user() + ": " + reason
 		c.do = []string{"Run broodd as root, or correct user in " + s.place() + "."}

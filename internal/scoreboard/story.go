@@ -129,6 +129,11 @@ func (s *Service) unserved() cause {
 		c.proof = "Its workers end by themselves and take no client: " + count(s.Counts.Births, "birth") + ", " +
 			count(done, "exit") + " with status 0."
 		c.do = []string{"Look in its log for what " + s.Program() + " says before it ends."}
+		if s.Failures > 0 {
+			// Brood counts it as failed births, so that is what the matter is.
+			c.text, c.past = "its workers end with exit status 0, and take no client", false
+			c.do = append([]string{"Have the program stay and serve; is it one that goes into the background?"}, c.do...)
+		}
 	}
 	return c
 }

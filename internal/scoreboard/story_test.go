@@ -327,6 +327,16 @@ var because = []struct {
 		says: []string{"web is starting, but no worker has taken a client that has been waiting for 2 s."},
 	},
 	{
+		name: "goes-into-the-background",
+		service: func() Service {
+			return Service{
+				Protocol: "none", Opaque: true, Queue: 1, QueueAge: 2 * second, Failures: 3, ThrottledUntil: moment + 4*second,
+				Counts: Counts{Births: 12, Throttles: 3, Deaths: Deaths{Done: 12}},
+			}
+		},
+		says: []string{"web is throttled: its workers end with exit status 0, and take no client."},
+	},
+	{
 		name:     "foreseen",
 		service:  func() Service { return Service{Idle: 1, Counts: Counts{Births: 1}} },
 		findings: []Finding{{"program", true, "The program /srv/web/bin/web does not exist.", ""}},
