@@ -77,6 +77,43 @@ func TestKilledInFlight(t *testing.T) {
 	}
 }
 
+func init() { roles["traced"] = traced }
+
+// traced is a child that makes its parent its tracer, and stops for it.
+func traced() {
+	runtime.LockOSThread()
+	if _, _, errno := unix.RawSyscall(unix.SYS_PTRACE, unix.PTRACE_TRACEME, 0, 0); errno != 0 {
+		must(errno)
+	}
+	must(unix.Tgkill(os.Getpid(), unix.Gettid(), syscall.SIGUSR1))
+	select {}
+}
+
+// TestTraced: who stops because it has made us its tracer is not dead, but will
+// be.
+func TestTraced(t *testing.T) {
+	killed := func(t *testing.T, pid int, d Death) {
+		t.Helper()
+		if d.PID != pid || d.Status.Signal() != syscall.SIGKILL || d.Stranger {
+			t.Errorf("death %+v, want process %d killed", d, pid)
+		}
+		if err := syscall.Kill(pid, 0); err != syscall.ESRCH {
+			t.Errorf("process %d was told to be dead, and lives: %v", pid, err)
+		}
+	}
+	t.Run("reaped", func(t *testing.T) {
+		pid := begin(t, self(t, "traced", 2))
+		killed(t, pid, reapAll(t, 1)[0])
+	})
+	t.Run("waited for", func(t *testing.T) {
+		pid, err := Start(self(t, "traced", 2))
+		if err != nil {
+			t.Fatal(err)
+		}
+		killed(t, pid, bury(t, pid))
+	})
+}
+
 // TestStartedIsLeftToWait: Reap does not bury who has somebody waiting, and
 // the id is not free before.
 func TestStartedIsLeftToWait(t *testing.T) {

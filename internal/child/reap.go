@@ -169,12 +169,29 @@ func Reap() (Death, bool) {
 			return Death{}, false
 		}
 		d.PID, d.Status = int(got), syscall.WaitStatus(status)
+		if stopped(d.PID, d.Status) {
+			continue
+		}
 		books.forget(&d)
 		return d, true
 	}
 }
 
 const anyChild = -1
+
+// stopped tells whether a process that the kernel told of lives. That one is not
+// asked for, but told of all the same, when the process has made us its tracer
+// (ptrace(2), PTRACE_TRACEME), which needs no leave of ours: it then stops at
+// each signal until its tracer lets it go on. It is killed, as nobody would, and
+// told of again once it is dead.
+func stopped(pid int, status syscall.WaitStatus) bool {
+	if status.Exited() || status.Signaled() {
+		return false
+	}
+	// The one error is that it has ended meanwhile.
+	_ = syscall.Kill(pid, syscall.SIGKILL)
+	return true
+}
 
 // Wait waits for one child of ours to end and buries it. It is for a process
 // that was given birth by [Start].
@@ -193,7 +210,7 @@ func (r *register) bury(pid int) (Death, error) {
 	d := Death{PID: pid}
 	for {
 		_, err := syscall.Wait4(pid, &d.Status, 0, &d.Usage)
-		if err == syscall.EINTR {
+		if err == syscall.EINTR || err == nil && stopped(pid, d.Status) {
 			continue
 		}
 		r.forget(&d)
