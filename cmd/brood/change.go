@@ -116,7 +116,12 @@ which sets what is written in the configuration. Workers above it leave when
 they are free. The answer says so.`,
 		Example: `  brood scale web 16
   brood scale web --spare 4`,
-		Args:              cobra.RangeArgs(1, 2),
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return errors.New("name a service")
+			}
+			return upTo(2)(cmd, args)
+		},
 		ValidArgsFunction: d.completeServices(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			req := control.Request{Do: control.VerbScale, Service: args[0]}

@@ -31,7 +31,7 @@ on this machine and as this user. Every mistake is told at once, with its place,
 the text in question underlined, and what to write instead. Nothing is started
 or changed; whether an address is free, a start or "brood plan" shows.`,
 		Example: "  brood check brood.toml",
-		Args:    cobra.MaximumNArgs(1),
+		Args:    upTo(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			path := starterFile
 			if len(args) > 0 {

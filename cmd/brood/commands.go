@@ -104,7 +104,7 @@ Postfix in the place of its master(8).`,
   brood why web                     what is the matter with one
   brood plan; brood reload          look, then carry it out
   brood postfix install --dry-run   what it would take to run your Postfix`,
-		Args:          cobra.NoArgs,
+		Args:          oneOfItsCommands,
 		RunE:          chooseOne,
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -119,11 +119,12 @@ Postfix in the place of its master(8).`,
 	)
 	for _, noun := range nouns {
 		cmd := noun()
-		cmd.GroupID = groups[cmd.Name()]
+		cmd.GroupID, cmd.SuggestFor = groups[cmd.Name()], habits[cmd.Name()]
 		root.AddCommand(cmd)
 	}
 	root.SetHelpCommandGroupID(groupSetUp)
 	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
+	root.SetFlagErrorFunc(wrongFlag)
 	root.Version = version
 	root.SetVersionTemplate("brood {{.Version}}\n")
 	root.Flags().Bool("version", false, "say which version this is")
@@ -146,14 +147,6 @@ func nameHelp(cmd *cobra.Command) {
 	for _, below := range cmd.Commands() {
 		nameHelp(below)
 	}
-}
-
-// noArguments is for commands that take options only.
-func noArguments(_ *cobra.Command, args []string) error {
-	if len(args) > 0 {
-		return fmt.Errorf("unexpected argument %q", args[0])
-	}
-	return nil
 }
 
 // chooseOne is the RunE of a command that has others below it: it names them.

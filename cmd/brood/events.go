@@ -36,7 +36,7 @@ those is told.`,
 		},
 	}
 	d.talks(cmd)
-	cmd.Flags().BoolVar(&req.Follow, "follow", false, "go on as it happens")
+	cmd.Flags().BoolVarP(&req.Follow, "follow", "f", false, "go on as it happens")
 	cmd.Flags().StringVar(&req.Service, "service", "", "only what concerns the `service`")
 	cmd.Flags().Uint64Var(&req.Since, "since", 0, "leave out events up to this `number` (seq in JSON)")
 	mustRegister(cmd.RegisterFlagCompletionFunc("service", d.completeServices(0)))

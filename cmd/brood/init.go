@@ -23,7 +23,7 @@ func initCommand() *cobra.Command {
 setting there is as a comment with its default. A file that exists is left
 alone. "-" writes to the standard output.`,
 		Example: "  brood init && broodd -c brood.toml",
-		Args:    cobra.MaximumNArgs(1),
+		Args:    upTo(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			path := starterFile
 			if len(args) > 0 {

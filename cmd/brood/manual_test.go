@@ -134,7 +134,11 @@ func writeSection(b *strings.Builder, cmd *cobra.Command) {
 			return
 		}
 		value, usage := pflag.UnquoteUsage(f)
-		b.WriteString(".TP\n.B " + roff("--"+f.Name))
+		name := "--" + f.Name
+		if f.Shorthand != "" {
+			name = "-" + f.Shorthand + ", " + name
+		}
+		b.WriteString(".TP\n.B " + roff(name))
 		if value != "" {
 			b.WriteString(` \fI` + roff(value) + `\fR`)
 		}

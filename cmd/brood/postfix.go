@@ -16,7 +16,7 @@ func postfixCommand() *cobra.Command {
 		Long: `postfix puts broodd in the place of Postfix's master(8) and takes it away
 again. Nothing else changes: the configuration, the queue, the daemons and the
 commands stay Postfix's own.`,
-		Args: cobra.NoArgs,
+		Args: oneOfItsCommands,
 		RunE: chooseOne,
 	}
 	cmd.AddCommand(postfixInstallCommand(), postfixUninstallCommand(), postfixStatusCommand())

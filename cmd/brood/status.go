@@ -46,7 +46,7 @@ degraded when any service is not ready.`,
   brood status web
   brood status --wait ready --timeout 30s && echo up
   brood status --prometheus >/var/lib/node_exporter/brood.prom`,
-		Args:              cobra.MaximumNArgs(1),
+		Args:              upTo(1),
 		ValidArgsFunction: o.completeServices(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx, stop := interruptible()

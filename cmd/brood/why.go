@@ -36,7 +36,7 @@ its pool did about each.`,
 		Example: `  brood why
   brood why web
   brood why web --events`,
-		Args:              cobra.MaximumNArgs(1),
+		Args:              upTo(1),
 		ValidArgsFunction: d.completeServices(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			service := strings.Join(args, "")
