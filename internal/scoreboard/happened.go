@@ -175,7 +175,11 @@ func (s *Service) next(p *Picture, state State) []string {
 		add(sentence(count(s.able(), "worker") + " from before " + plural(s.able(), "goes", "go") + " on serving"))
 	}
 	if s.Queue > 0 && state != "full" {
-		add(sentence(count(s.Queue, "client") + " " + plural(s.Queue, "waits", "wait") + " in the queue, the oldest for " + Span(s.QueueAge)))
+		text := count(s.Queue, "client") + " " + plural(s.Queue, "waits", "wait") + " in the queue"
+		if s.QueueAge > 0 {
+			text += ", the oldest for " + Span(s.QueueAge)
+		}
+		add(sentence(text))
 	}
 	if s.StressUntil > p.At {
 		add("Stress is on for another " + p.until(s.StressUntil) + ".")

@@ -68,11 +68,21 @@ func (s *Service) full() bool {
 	case s.Limit == 0 || s.Living() < s.Limit:
 		return s.Waiting && s.Queue > 0
 	case s.Starting > 0:
-		return (s.Opaque || s.able() > 0) && s.Queue > s.Starting && s.QueueAge >= slowAccept
+		return (s.Opaque || s.able() > 0) && s.Queue > s.Starting && s.pressed()
 	case s.Opaque:
-		return s.Queue > 0 && s.QueueAge >= slowAccept
+		return s.pressed()
 	}
 	return s.Idle == 0 && (s.Queue > 0 || s.Limit > 1)
+}
+
+// pressed tells that clients wait for longer than they should. The kernel does
+// not always tell for how long: not at the first look at a unix socket, and not
+// where nearly a thousand wait. Then their number speaks, unless the workers do.
+func (s *Service) pressed() bool {
+	if s.Opaque && s.QueueAge == 0 {
+		return s.Queue > crowd*s.Limit
+	}
+	return s.Queue > 0 && s.QueueAge >= slowAccept
 }
 
 // forsaken tells that a client waits although nothing stands in the way of its
@@ -102,6 +112,9 @@ const (
 	// slowAccept is how long a client waits for one of the workers that there
 	// may be until that is called a fault.
 	slowAccept = second
+	// crowd is how many clients that wait for each worker are called one where
+	// nobody knows for how long they do.
+	crowd = 10
 	// hangs is for how long the loop does not answer until that is called a
 	// fault.
 	hangs = 5 * second
@@ -127,7 +140,11 @@ func (s *Service) Health(p *Picture) (Health, string) {
 	case "hung":
 		return Failing, count(s.Deaf, "worker") + " left clients waiting, and there is no other"
 	case "full":
-		if s.Queue > 0 && s.QueueAge >= slowAccept {
+		switch {
+		case !s.pressed():
+		case s.QueueAge == 0:
+			return Degraded, "it is full, and " + count(s.Queue, "client") + " wait"
+		default:
 			return Degraded, "it is full, and a client has been waiting for " + Span(s.QueueAge)
 		}
 	}

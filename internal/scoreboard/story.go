@@ -244,7 +244,7 @@ func (s *Service) saturated(p *Picture) cause {
 		c.text += ", and " + count(s.Queue, "client") + " " + plural(s.Queue, "waits", "wait") + " in the queue"
 	}
 	var proof []string
-	if s.Queue > 0 {
+	if s.Queue > 0 && s.QueueAge > 0 {
 		proof = append(proof, "the oldest has waited for "+Span(s.QueueAge))
 	}
 	if oldest := s.longestBusy(p); oldest > 0 {
