@@ -180,7 +180,11 @@ func TestRefusedPlansChangeNothing(t *testing.T) {
 	taken := plan.Endpoint{Network: plan.NetTCP, Addr: "127.0.0.1", Port: uint32(another.Addr().(*net.TCPAddr).Port), UID: -1, GID: -1, Backlog: 5}
 	absent := taken
 	absent.Addr = "192.0.2.77"
-	for want, e := range map[string]plan.Endpoint{"address already in use": taken, "cannot assign requested address": absent} {
+	homeless := plan.Endpoint{Network: plan.NetUnix, Path: w.dir + "/none/x.sock", UID: -1, GID: -1, Backlog: 5, Mode: 0o666}
+	for want, e := range map[string]plan.Endpoint{
+		"address already in use; stop what has it": taken, "cannot assign requested address; write an address of this machine": absent,
+		"no such file or directory; make that directory": homeless,
+	} {
 		bad := systemdOf(t, "bad", "systemd", pool.Policy{Limit: 5})
 		w.configure(good, bad)
 		bad.Endpoints = []plan.Endpoint{e}

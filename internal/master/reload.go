@@ -6,6 +6,8 @@ import (
 	"reflect"
 	"slices"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/brood-project/brood/internal/child"
 	"github.com/brood-project/brood/internal/listen"
 	"github.com/brood-project/brood/internal/plan"
@@ -296,12 +298,34 @@ func (m *Master) placed(p *plan.Plan, errs []error) error {
 			if s := where[open.Endpoint]; s != nil {
 				d.Pos = placeOf(s, open.Endpoint)
 				d.What = fmt.Sprintf("service %q: %v", s.Name, err)
+				if s.Wishes != nil {
+					d.Instead = otherwise(open)
+				}
 			}
 			d.Postfix = open.Postfix(m.opts.QueueDirectory)
 		}
 		ds = append(ds, d)
 	}
 	return ds
+}
+
+// otherwise is what to do about an address that could not be opened; "" where
+// nothing better is known than the error.
+func otherwise(open *listen.Error) string {
+	named := open.Endpoint.Path != ""
+	switch {
+	case errors.Is(open, unix.EADDRINUSE) && named:
+		return "stop what listens there, or write another path"
+	case errors.Is(open, unix.EADDRINUSE):
+		return "stop what has it (\"ss -tulnp\" tells), or write another port"
+	case errors.Is(open, unix.EADDRNOTAVAIL):
+		return "write an address of this machine (\"ip addr\" has them)"
+	case errors.Is(open, unix.ENOENT):
+		return "make that directory, or write another path"
+	case errors.Is(open, unix.EACCES) && named:
+		return "write a path where brood may make a file, or start brood as one who may"
+	}
+	return ""
 }
 
 // placeOf is where an endpoint of a service is written, as far as that is known.
