@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -10,10 +9,6 @@ import (
 	"github.com/brood-project/brood/internal/plan"
 	"github.com/brood-project/brood/internal/scoreboard"
 )
-
-// errMistakes ends brood check where something stands in the way; what, has been
-// said.
-var errMistakes = errors.New("there are mistakes, and broodd would not take this file")
 
 // checked is the answer of brood check for programs.
 type checked struct {
@@ -49,7 +44,7 @@ or changed; whether an address is free, a start or "brood plan" shows.`,
 			case err != nil:
 				return err
 			case ds.Failed():
-				return errMistakes
+				return countMistakes(mistakes(ds), "broodd would not take this file")
 			case !asJSON:
 				fmt.Fprintf(out, "%s is good; services: %d\n", path, len(config.Services))
 			}
@@ -58,6 +53,16 @@ or changed; whether an address is free, a start or "brood plan" shows.`,
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "answer in JSON")
 	return cmd
+}
+
+// mistakes is how many things stand in the way.
+func mistakes(ds plan.Diagnostics) (n int) {
+	for _, d := range ds {
+		if d.Severity == plan.Error {
+			n++
+		}
+	}
+	return n
 }
 
 // forPrograms is what is wrong with a file, without the text that is underlined.

@@ -111,8 +111,13 @@ func (d *daemon) mistakes(cmd *cobra.Command, err error, follows string) error {
 			wrong++
 		}
 	}
-	if wrong == 1 {
+	return countMistakes(wrong, follows)
+}
+
+// countMistakes ends what has told mistakes one by one, with what follows.
+func countMistakes(n int, follows string) error {
+	if n == 1 {
 		return fmt.Errorf("there is a mistake, and %s", follows)
 	}
-	return fmt.Errorf("there are %d mistakes, and %s", wrong, follows)
+	return fmt.Errorf("there are %d mistakes, and %s", n, follows)
 }
