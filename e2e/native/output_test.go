@@ -315,8 +315,11 @@ protocol = "inetd"
 // TestNobodyReadsTheOutput: whoever read the standard output of broodd is gone,
 // or does not read. Workers serve all the same.
 func TestNobodyReadsTheOutput(t *testing.T) {
-	for _, gone := range []bool{true, false} {
-		t.Run(fmt.Sprintf("gone %v", gone), func(t *testing.T) {
+	for _, c := range []struct {
+		name       string
+		gone, both bool // also who reads the daemon's own lines
+	}{{"gone", true, false}, {"all gone", true, true}, {"asleep", false, false}} {
+		t.Run(c.name, func(t *testing.T) {
 			n := port(t)
 			d := prepare(t, fmt.Sprintf(loudToml, n), nil)
 			r, w, err := os.Pipe()
@@ -325,12 +328,18 @@ func TestNobodyReadsTheOutput(t *testing.T) {
 			}
 			defer r.Close()
 			d.cmd.Stdout = w
+			if c.both {
+				d.cmd.Stderr = w
+			}
 			d.run()
 			w.Close()
-			if gone {
+			if c.gone {
 				r.Close()
 			}
 			d.eventually("it listens", func() bool { _, err := ask(n, "numbers 1"); return err == nil })
+			if err := d.cmd.Process.Signal(syscall.SIGHUP); err != nil { // to have something to say itself
+				t.Fatal(err)
+			}
 			for range 3 {
 				if _, err := ask(n, "lines 10000000"); err != nil {
 					t.Fatal(err)

@@ -185,6 +185,8 @@ func New(opts Options) (*Master, error) {
 	}
 	m.timer.Stop()
 	signal.Notify(m.signals, unix.SIGHUP, unix.SIGTERM, unix.SIGINT, unix.SIGQUIT)
+	// Go ends a process that writes to a standard file whose reader is gone.
+	signal.Ignore(unix.SIGPIPE)
 	if err := m.openShared(); err != nil {
 		return nil, err
 	}
