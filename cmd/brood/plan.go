@@ -62,7 +62,8 @@ the way, such as a mistake in the file or an address that somebody else has,
 nothing changes, every reason is told with FILE:LINE, and the status is 1.
 
 With --service only that service is changed, added or removed; what else is
-different in the file waits for the next reload. A brood.toml only.`,
+different in the file waits for the next reload. Of Postfix, its processes are
+renewed then, and no others.`,
 		Example: `  brood plan; brood reload
   brood reload --service web`,
 		Args: noArguments,

@@ -97,7 +97,7 @@ func (s *Service) notExecuted(c *cause, path, reason string) {
 	if s.Chroot != "" {
 		where = " below its root " + s.Chroot
 	}
-	c.do = []string{"Put the program there, or correct command in " + s.place() + "."}
+	c.do = []string{"Put the program there, or correct " + s.commandName() + " in " + s.place() + "."}
 	reason, detail, _ := strings.Cut(reason, " (")
 	detail = strings.TrimSuffix(detail, ")")
 	switch {
@@ -281,6 +281,14 @@ func (s *Service) limitName() string {
 		return "column maxproc"
 	}
 	return "workers.max"
+}
+
+// commandName is what the program is called in its configuration.
+func (s *Service) commandName() string {
+	if strings.HasSuffix(s.File, "master.cf") {
+		return "column command"
+	}
+	return "command"
 }
 
 // place is where the operator changes the service.

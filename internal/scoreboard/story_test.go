@@ -95,6 +95,15 @@ var because = []struct {
 		says:     []string{"/srv/web/bin/web", "does not exist"},
 	},
 	{
+		name: "program-missing-in-master-cf", mode: "postfix",
+		service: func() Service {
+			s := throttled(Death{Cause: "cannot exec /usr/lib/postfix/sbin/smtpdd: no such file or directory"})
+			s.Name, s.File, s.Line = "smtp", "/etc/postfix/master.cf", 12
+			return s
+		},
+		says: []string{"/usr/lib/postfix/sbin/smtpdd", "does not exist"},
+	},
+	{
 		name: "library-missing",
 		service: func() Service {
 			return throttled(Death{PID: 411, Exit: 127, Age: 3 * millisecond, Words: []string{
