@@ -86,9 +86,9 @@ func (m *Master) limitAdvice() string {
 
 // tellThrottled says why a service is held back and until when. What the child
 // said last is looked up outside the loop, so the line may come a moment later
-// than the throttle.
+// than the throttle; how long that is is the policy's own figure all the same.
 func (m *Master) tellThrottled(s *service, a *pool.Action) {
-	line := fmt.Sprintf("%s: bad command startup -- throttling for %s", s.plan.Command.Path, seconds(pool.Duration(a.At-m.now())))
+	line := fmt.Sprintf("%s: bad command startup -- throttling for %s", s.plan.Command.Path, seconds(pool.Duration(a.At-m.at)))
 	why := fmt.Sprintf("service %q: the birth failed", s.plan.Name)
 	if a.PID != 0 {
 		why = fmt.Sprintf("service %q: pid %d %s, age %s, uses %d", s.plan.Name, a.PID, ending(a.Code), seconds(a.Age), a.Uses)

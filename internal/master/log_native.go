@@ -25,9 +25,9 @@ func (m *Master) tellNative(s *service, a *pool.Action) {
 	case pool.NoteStillborn:
 		// Logged by tellStillborn, which knows the step that failed.
 	case pool.NoteThrottled:
-		// The policy's own figure, without the time that was spent until here.
-		next := time.Duration(a.At - m.now() + pool.Time(5*pool.Millisecond)).Truncate(10 * time.Millisecond)
-		m.withLastWords(s, a, fmt.Sprintf("no worker is born for %s, until %s", seconds(pool.Duration(next)), time.Now().Add(next).Format(time.TimeOnly)))
+		// The policy's own figure, whatever time was spent since it was asked.
+		until := time.Now().Add(time.Duration(a.At - m.now()))
+		m.withLastWords(s, a, fmt.Sprintf("no worker is born for %s, until %s", seconds(pool.Duration(a.At-m.at)), until.Format(time.TimeOnly)))
 	case pool.NoteReleased:
 		m.log.Info(fmt.Sprintf("service %q: births are allowed again", s.plan.Name), "service", s.plan.Name)
 	case pool.NoteLimit:
