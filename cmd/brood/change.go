@@ -21,7 +21,10 @@ var deeds = []deed{
 	{
 		control.VerbRestart, "Replace the workers of services by new ones",
 		`restart replaces the workers of each SERVICE. One that has a client finishes it
-first; the sockets stay open, and no client is refused.`,
+first; the sockets stay open, and no client is refused. A worker that does not
+tell whether it has one gets stop.signal at once: its clients are safe if its
+program finishes them then, as gunicorn does, and node does only where its code
+says so.`,
 	},
 	{
 		control.VerbPause, "Let no more workers be born",

@@ -54,7 +54,7 @@ func (o *Operator) handle(ctx context.Context, who control.Peer, req *control.Re
 	case control.VerbDrain:
 		return o.m.Drain(ctx, by, req.Service, time.Duration(req.Deadline), func(p scoreboard.Progress) error { return send(p) })
 	case control.VerbRestart:
-		return done(o.m.Restart(ctx, by, req.Service), of(req)+" replaced, each worker once it is free")
+		return done(o.m.Restart(ctx, by, req.Service), of(req)+" replaced, each worker once it is free; one that does not tell is asked to end at once")
 	case control.VerbScale:
 		to := master.Scale{Max: req.Max, Min: req.Min, Spare: req.Spare}
 		return done(o.m.Scale(ctx, by, req.Service, to), "scaled "+req.Service+": "+size(to)+", until the next reload")

@@ -228,3 +228,16 @@ func TestRefusalsAreForOperators(t *testing.T) {
 		t.Error("a reader sees", ev.Text)
 	}
 }
+
+// TestRestartPromisesNoMoreThanItKeeps: of a worker that does not tell, nobody
+// knows when it is free.
+func TestRestartPromisesNoMoreThanItKeeps(t *testing.T) {
+	w := start(t)
+	var done control.Done
+	if err := w.dial().Do(w.within(), control.Request{Do: control.VerbRestart, Service: "echo"}, &done); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(done.Text, "one that does not tell is asked to end at once") {
+		t.Errorf("%q", done.Text)
+	}
+}
