@@ -53,12 +53,12 @@ func reloadVanished(t *testing.T, m master) {
 	in.reload()
 	in.reaped(taken)
 	in.reaped(idle)
+	in.noBirth() // Postfix buries them before it closes their socket
 	conn, err := net.Dial("unix", in.path("queue/private/svc"))
 	if err == nil {
 		conn.Close()
 		t.Errorf("the endpoint of the removed service still takes clients")
 	}
-	in.noBirth()
 }
 
 // inode identifies a file; a socket that was made anew has another.
