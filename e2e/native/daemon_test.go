@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -226,13 +227,29 @@ func (d *daemon) workers() []int {
 	var all []int
 	// Who is still there after the last one was listed was there at that moment:
 	// the dead are never counted with their successors.
-	for _, word := range strings.Fields(strings.Join(glob(d.t, fmt.Sprintf("/proc/%d/task/*/children", d.cmd.Process.Pid)), " ")) {
+	for _, word := range d.children() {
 		pid, err := strconv.Atoi(word)
 		if exe, e := os.Readlink("/proc/" + word + "/exe"); err == nil && e == nil && filepath.Base(exe) != "broodd" {
 			all = append(all, pid)
 		}
 	}
 	return all
+}
+
+// children are the pids of the daemon's children. The kernel's list may leave one
+// out while another ends, see proc_pid_task(5), so it has to say the same twice.
+func (d *daemon) children() []string {
+	d.t.Helper()
+	list := func() []string {
+		return strings.Fields(strings.Join(glob(d.t, fmt.Sprintf("/proc/%d/task/*/children", d.cmd.Process.Pid)), " "))
+	}
+	for before := list(); ; {
+		now := list()
+		if slices.Equal(before, now) {
+			return now
+		}
+		before = now
+	}
 }
 
 // counted waits until so many workers live.
