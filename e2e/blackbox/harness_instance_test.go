@@ -1,6 +1,7 @@
 package blackbox
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -217,19 +218,23 @@ func (in *instance) runToEnd(options ...string) (status int, output string) {
 	return finish(in.t, in.command(options...))
 }
 
+// finish waits for the end of a command. One that does not come to it is asked,
+// by a QUIT, where it is; a master of ours answers with its goroutines.
 func finish(t *testing.T, cmd *exec.Cmd) (status int, output string) {
 	t.Helper()
-	timer := time.AfterFunc(await.Patience, func() {
-		if cmd.Process != nil {
-			_ = cmd.Process.Kill()
-		}
-	})
-	defer timer.Stop()
-	out, err := cmd.CombinedOutput()
-	if cmd.ProcessState == nil {
+	var said bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &said, &said
+	if err := cmd.Start(); err != nil {
 		t.Fatalf("cannot run %v: %v", cmd.Args, err)
 	}
-	return cmd.ProcessState.ExitCode(), string(out)
+	quit := time.AfterFunc(await.Patience, func() { _ = cmd.Process.Signal(syscall.SIGQUIT) })
+	kill := time.AfterFunc(await.Patience+5*time.Second, func() { _ = cmd.Process.Kill() })
+	err := cmd.Wait()
+	kill.Stop()
+	if !quit.Stop() {
+		t.Fatalf("%v did not end: %v\n%s", cmd.Args, err, said.String())
+	}
+	return cmd.ProcessState.ExitCode(), said.String()
 }
 
 // reload rewrites the configuration, sends HUP and waits for the log line.
