@@ -220,6 +220,11 @@ func (c *child) report(status int) {
 	c.send(record(c.PID, c.generation(), status))
 }
 
+// heard waits until the master has read what the child has reported: a reload
+// that comes first has the stock master forget the channel, and not that the
+// child was free.
+func (c *child) heard() { c.t.Helper(); c.must(order{Do: "heard", FD: statusFd}) }
+
 // send writes raw bytes to the status channel.
 func (c *child) send(data []byte) {
 	c.t.Helper()

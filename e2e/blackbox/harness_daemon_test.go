@@ -120,6 +120,8 @@ func (d *fakeDaemon) obey(o order) (answer, error) {
 	case "write":
 		n, err := writeWithoutSIGPIPE(o.FD, o.Data)
 		return answer{N: n}, err
+	case "heard":
+		return answer{}, waitTaken(o.FD)
 	case "flood":
 		return flood(o.FD, o.Data, o.N)
 	case "read":

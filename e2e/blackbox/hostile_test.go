@@ -303,7 +303,9 @@ func hostileMasterDescriptors(t *testing.T, m master) {
 	in.dial(canary)
 	in.limitDescriptors(1024)
 	in.child("svc").take()
-	in.child(canary).take()
+	last := in.child(canary)
+	last.take()
+	last.heard()
 	in.reload()
 	in.barrier()
 }
